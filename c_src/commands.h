@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every command of the tool, in the order of the overview. A command is one
+ * line here and one function: int cmd_NAME(int argc, char *argv[]), argv[0]
+ * being the command's name; it returns the exit status.
+ */
+#ifndef _BCACHEFS_COMMANDS_H
+#define _BCACHEFS_COMMANDS_H
+
+/* x(identifier, heading) */
+#define TOOLS_GROUPS(x)							\
+	x(superblock,	"Superblock commands")				\
+	x(repair,	"Repair")					\
+	x(encryption,	"Encryption")					\
+	x(rescue,	"Getting files out")				\
+	x(debug,	"Debug")					\
+	x(misc,		"Miscellaneous")
+
+/* x(function suffix, "name as typed", group, "description") */
+#define TOOLS_COMMANDS(x)								\
+	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
+	x(recover_super, "recover-super", superblock,					\
+	  "Find surviving copies of an overwritten superblock")				\
+	x(unlock,	"unlock",	encryption,					\
+	  "Unlock an encrypted filesystem before it is mounted")			\
+	x(version,	"version",	misc,		"Print the version of this tool")
+
+#define x(fn, ...)	int cmd_##fn(int argc, char *argv[]);
+TOOLS_COMMANDS(x)
+#undef x
+
+#endif /* _BCACHEFS_COMMANDS_H */
