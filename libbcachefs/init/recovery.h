@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The steps between "devices are open" and "btrees can be read", for a start
+ * that does not write (spec 31 sections 3 to 6, 21 step 1).
+ */
+#ifndef _BCACHEFS_INIT_RECOVERY_H
+#define _BCACHEFS_INIT_RECOVERY_H
+
+#include "bcachefs.h"
+
+int bch2_fs_recovery(struct bch_fs *c);
+int bch2_fs_initialize_in_memory(struct bch_fs *c);
+
+/* init/clean.c */
+int bch2_read_clean_section(struct bch_fs *c);
+int bch2_clean_section_compare(struct bch_fs *c);
+void bch2_clean_section_drop(struct bch_fs *c);
+
+/* init/roots.c */
+int bch2_roots_from_entries(struct bch_fs *c);
+int bch2_read_btree_roots(struct bch_fs *c);
+void bch2_fs_btree_lost_data(struct bch_fs *c, unsigned btree);
+
+#endif /* _BCACHEFS_INIT_RECOVERY_H */
