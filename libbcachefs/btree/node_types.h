@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Btree nodes in memory, the cache that holds them, and the objects that walk
+ * them. Data declarations only: functions are in node.h, cache.h, read.h and
+ * iter.h.
+ *
+ * A node in memory is the log it is on disk - header, then bsets - plus an
+ * index: the word offsets of its live keys in ascending order. Reading a node
+ * checks every bset and builds the index; after that the log and the index are
+ * constant while the read side alone exists, so readers need only a reference
+ * that keeps the node from being evicted.
+ */
+#ifndef _BCACHEFS_BTREE_NODE_TYPES_H
+#define _BCACHEFS_BTREE_NODE_TYPES_H
+
+#include <linux/atomic.h>
+#include <linux/completion.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "bcachefs_format.h"
+
+struct bch_fs;
+struct bch_dev;
+struct bio;
+
+/*
+ * How to take the six fields out of a packed key: for field i,
+ * ((w[lo[i]] >> shift[i]) | (w[hi[i]] << (64 - shift[i]))) & mask[i], plus
+ * offset[i]. Computed once per node from its struct bkey_format.
+ */
+struct bkey_unpacker {
+	u8			key_u64s;
+	u8			lo[BKEY_NR_FIELDS];
+	u8			hi[BKEY_NR_FIELDS];
+	u8			shift[BKEY_NR_FIELDS];
+	u64			mask[BKEY_NR_FIELDS];
+	u64			offset[BKEY_NR_FIELDS];
+};
+
+/* Life of a cached node; goes up only. Changes under btree.lock. */
+enum btree_node_state {
+	BTREE_NODE_new,		/* in the hash table, nothing read */
+	BTREE_NODE_in_flight,	/* the log is being read ahead */
+	BTREE_NODE_ready,	/* checked and indexed */
+	BTREE_NODE_failed,	/* no usable copy; btree.error says why */
+};
+
+/* Bits of btree.flags, atomic bitops */
+enum btree_node_flag {
+	BTREE_NODE_accessed,		/* used since the clock hand last passed */
+	BTREE_NODE_fake,		/* empty root in memory only */
+	BTREE_NODE_need_rewrite,	/* damaged, repaired in memory, or a copy is bad */
+	BTREE_NODE_permanent,		/* a root: never evicted */
+	BTREE_NODE_prefetched,		/* entered by read-ahead, not yet asked for */
+};
+
+/* Keys that did not survive reading, for reports. */
+struct btree_node_read_stats {
+	u32			keys_packed;
+	u32			keys_unpacked;
+	u32			keys_dropped;	/* damaged ones */
+	u16			bsets;		/* used ones */
+};
+
+struct btree {
+	/* --- identity; constant while in the hash table --- */
+	u64			hash_val;	/* spec 21 section 4 */
+	u8			btree_id;
+	u8			level;
+
+	/* --- cache bookkeeping, under btree_cache.lock --- */
+	struct list_head	hash_list;
+	struct list_head	lru;
+	unsigned		pins;		/* users; evictable at 0 */
+
+	/* --- contents, constant once state is ready --- */
+	unsigned long		flags;		/* enum btree_node_flag */
+	/*
+	 * Serialises filling the node. The lock of the live core takes its
+	 * place: shared / intent / exclusive, with a sequence number.
+	 */
+	struct mutex		lock;
+	int			state;		/* enum btree_node_state; store-release */
+	int			error;		/* state failed: why */
+
+	/* Pointer the node was read by. */
+	__BKEY_PADDED(key, BKEY_BTREE_PTR_VAL_U64s_MAX);
+
+	/* Range, inclusive; from the header, or the pointer if range_updated. */
+	struct bpos		min_key;
+	struct bpos		max_key;
+	struct bkey_format	format;
+	struct bkey_unpacker	unpack;
+
+	/* The log: bytes valid, plus at least 8 readable ones. */
+	struct btree_node	*data;
+	u32			bytes;		/* of the log */
+	u32			buf_bytes;	/* allocated */
+
+	/* Live keys: offsets from data in words, ascending position. */
+	u16			*idx;
+	u32			nr_keys;
+	u32			live_u64s;	/* words of live keys */
+
+	u64			seq;		/* bset seq: identity of the node */
+	u64			journal_seq;	/* largest guard */
+	u32			generation;
+	u16			written;	/* sectors used by the bsets */
+	struct btree_node_read_stats stats;
+
+	/* --- read in flight; the completion side writes error, then done --- */
+	struct btree_node_io	*io;
+};
+
+/* A buffer of node size that waits for its next use. */
+struct btree_node_buf {
+	struct list_head	list;
+};
+
+#define BTREE_CACHE_HASH_BITS	12
+
+struct btree_cache {
+	struct mutex		lock;		/* covers everything below */
+	struct list_head	*hash;		/* 1 << BTREE_CACHE_HASH_BITS heads */
+	struct list_head	clock;		/* evictable nodes, hand at the front */
+	u64			bytes;		/* logs and indexes of all nodes */
+	u64			bytes_max;
+	u64			bytes_in_flight;	/* being read ahead */
+	u64			bytes_in_flight_max;
+	size_t			nr_nodes;
+
+	/* Free log buffers of node size. */
+	struct list_head	free_bufs;
+	unsigned		nr_free_bufs;
+
+	/* Counted for reports. */
+	u64			nr_reads;
+	u64			nr_prefetched;
+	u64			nr_evicted;
+	u64			nr_failed;
+	u64			read_bytes;
+	bool			initialized;
+};
+
+/* --- walking --- */
+
+/* One node on the way from the root to an iterator's level. */
+struct btree_path_level {
+	struct btree		*b;		/* pinned; NULL: none */
+	u32			idx;		/* first live key not before the position */
+	u32			ahead;		/* read-ahead has been started up to here */
+	struct bpos		max;		/* last position that belongs to the node */
+};
+
+/* Why a walk could not go on, and what it would have to leave out. */
+struct btree_iter_bad {
+	int			error;		/* 0: nothing bad */
+	u8			level;		/* of the node that is bad */
+	struct bpos		start;		/* first position not readable */
+	struct bpos		end;		/* last one */
+};
+
+struct btree_trans;
+
+struct btree_iter {
+	struct btree_trans	*trans;		/* NULL: not initialised */
+	struct list_head	list;		/* btree_trans.iters */
+	u32			flags;		/* enum btree_iter_flags */
+	u8			btree_id;
+	u8			level;		/* of the keys returned; nodes: smallest */
+	bool			at_end;		/* advanced past the last position */
+	bool			placed;		/* the path stands at .search */
+
+	struct bpos		pos;		/* where the iterator is */
+	u32			snapshot;	/* view, with filter_snapshots */
+	struct bpos		search;		/* what path.idx was last set for */
+
+	struct btree_path_level	path[BTREE_MAX_DEPTH];
+	size_t			overlay_idx;	/* hint into the overlay */
+	struct btree_iter_bad	bad;
+
+	/* Keys that returned ones live in, one per kind of result. */
+	struct bkey		k;		/* last key returned */
+	struct bkey		unpacked;	/* scratch of the merge */
+	struct bkey		candidate;	/* backward scans, slots */
+
+	/* Memory of the last ancestor question. */
+	u32			anc_id;
+	u32			anc_of;
+	bool			anc_res;
+};
+
+/*
+ * A reader's session: iterators and the nodes they pin belong to it. Used by one
+ * thread at a time.
+ */
+struct btree_trans {
+	struct bch_fs		*c;
+	struct list_head	iters;
+	unsigned		nr_iters;
+	unsigned		restart_count;
+	u64			nr_bad;		/* subtrees skipped (BTREE_ITER_skip_bad) */
+};
+
+#endif /* _BCACHEFS_BTREE_NODE_TYPES_H */
