@@ -4,8 +4,8 @@
 
 Every C file: an SPDX line and an opening paragraph; at most 1000 lines of at most 100 columns, no
 trailing blanks; functions of at most 120 lines; a kernel-doc comment on every function that is not
-static (above its definition or above its declaration in a header). Every text file: none of the
-words that do not belong into this project. Prints one line per offence; exit status 1 if any.
+static (above its definition or above its declaration in a header). Every text file: no mark
+of unfinished work, no path of somebody's machine. Prints one line per offence; exit status 1 if any.
 """
 import os
 import re
@@ -18,11 +18,8 @@ SPDX = re.compile(r'^(// SPDX-License-Identifier: GPL-2\.0|'
                   r'/\* SPDX-License-Identifier: GPL-2\.0( WITH [\w-]+)? \*/)')
 NO_DOC = {'main', 'LLVMFuzzerTestOneInput', 'LLVMFuzzerInitialize'}
 
-# The project speaks of itself alone. (Written so that this file does not offend.)
-WORDS = [r'\b(TO' r'DO|FIX' r'ME)\b', r'/wo' r'rk/(main|brief|shared)', r'\bA' r'I\b',
-         r'\b(L' r'LM|Cla' r'ude|Anthro' r'pic|Open' r'A' r'I|Chat' r'GPT|Co' r'pilot)\b',
-         r'\bsub-?ag' r'ents?\b', r'\b[Ii]ss' r'ue [A-C]\b', r'\bISS' r'UE-[A-C]\b', r'\bBR' r'IEF\b',
-         r'\b(SHIM|FORMAT|SB|JOURNAL|BTREE|KEYS|DATA|RESTORE|REPO) ro' r'om\b']
+# Unfinished work and paths of somebody's machine. (Written so that this file does not offend.)
+WORDS = [r'\b(TO' r'DO|FIX' r'ME|X' r'XX)\b', r'/(wo' r'rk|ho' r'me|ro' r'ot)/\w']
 FORBIDDEN = re.compile('|'.join(WORDS))
 
 offences = []
@@ -88,7 +85,7 @@ def functions(lines):
         while first > 0 and lines[first - 1].strip() and lines[first - 1][0] not in '#}/' and \
                 not lines[first - 1].rstrip().endswith((';', '*/')):
             first -= 1
-        sig = ' '.join(lines[first:nr])
+        sig = re.sub(r'__attribute__\s*\(\(.*?\)\)', '', ' '.join(lines[first:nr]))
         m = re.search(r'(\w+)\s*\(', sig)
         if not m or '=' in sig.split('(')[0] or sig.startswith(('struct {', 'enum', 'union')):
             continue
