@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Private error codes.
+ *
+ * A function that fails returns either a negative errno or the negative of one
+ * of these codes, which say precisely what went wrong. Each code has a parent:
+ * an errno, or a broader private code. bch2_err_matches() walks up the parents,
+ * so that callers test for a class ("is this a transaction restart?"), and
+ * bch2_err_class() reduces a code to its errno where an interface knows nothing
+ * else. The numbers appear on no disk and in no interface (spec 32 §13).
+ *
+ * Add a code as one line, inside its group, groups sorted as they are.
+ */
+#ifndef _BCACHEFS_ERRCODE_H
+#define _BCACHEFS_ERRCODE_H
+
+#include <linux/errno.h>
+#include <linux/types.h>
+
+/* x(name, parent): a parent is an errno or BCH_ERR_ of an earlier line. */
+#define BCH_ERRCODES(x)								\
+	/* memory */								\
+	x(ENOMEM_printbuf,			ENOMEM)				\
+	x(ENOMEM_sb,				ENOMEM)				\
+	x(ENOMEM_sb_bio,			ENOMEM)				\
+	x(ENOMEM_sb_journal,			ENOMEM)				\
+	x(ENOMEM_sb_members,			ENOMEM)				\
+	x(ENOMEM_sb_replicas,			ENOMEM)				\
+	x(ENOMEM_sb_errors,			ENOMEM)				\
+	x(ENOMEM_disk_groups,			ENOMEM)				\
+	x(ENOMEM_fs_alloc,			ENOMEM)				\
+	x(ENOMEM_dev_alloc,			ENOMEM)				\
+	x(ENOMEM_fsck_message,			ENOMEM)				\
+	x(ENOMEM_journal_read_buf,		ENOMEM)				\
+	x(ENOMEM_journal_entry_add,		ENOMEM)				\
+	x(ENOMEM_journal_keys_sort,		ENOMEM)				\
+	x(ENOMEM_journal_key_insert,		ENOMEM)				\
+	x(ENOMEM_blacklist_table,		ENOMEM)				\
+	x(ENOMEM_btree_cache,			ENOMEM)				\
+	x(ENOMEM_btree_node_mem,		ENOMEM)				\
+	x(ENOMEM_btree_node_read,		ENOMEM)				\
+	x(ENOMEM_btree_trans,			ENOMEM)				\
+	x(ENOMEM_btree_iter,			ENOMEM)				\
+	x(ENOMEM_bkey_buf,			ENOMEM)				\
+	x(ENOMEM_snapshot_table,		ENOMEM)				\
+	x(ENOMEM_data_read,			ENOMEM)				\
+	x(ENOMEM_data_bounce,			ENOMEM)				\
+	x(ENOMEM_decompress_workspace,		ENOMEM)				\
+	x(ENOMEM_ec_read,			ENOMEM)				\
+	x(ENOMEM_namei,				ENOMEM)				\
+	x(ENOMEM_xattr,				ENOMEM)				\
+	x(ENOMEM_acl,				ENOMEM)				\
+	x(ENOMEM_casefold,			ENOMEM)				\
+	x(ENOMEM_check,				ENOMEM)				\
+										\
+	/* space */								\
+	x(ENOSPC_sb,				ENOSPC)				\
+	x(ENOSPC_sb_journal,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_members,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_crypt,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_replicas,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_disk_groups,		BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_clean,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_journal_seq_blacklist,	BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_counters,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_errors,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_ext,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_downgrade,			BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_sb_recovery_passes,		BCH_ERR_ENOSPC_sb)		\
+	x(ENOSPC_printbuf,			ENOSPC)				\
+	x(ENOSPC_snapshot_create,		ENOSPC)				\
+	x(ENOSPC_inode_create,			ENOSPC)				\
+	x(ENOSPC_bucket_alloc,			ENOSPC)				\
+	x(ENOSPC_journal_alloc,			ENOSPC)				\
+										\
+	/* arguments and options */						\
+	x(EINVAL_option_name,			EINVAL)				\
+	x(EINVAL_option_value,			EINVAL)				\
+	x(EINVAL_option_not_mount_time,		EINVAL)				\
+	x(EINVAL_bpos,				EINVAL)				\
+	x(EINVAL_btree_id,			EINVAL)				\
+	x(EINVAL_target,			EINVAL)				\
+	x(EINVAL_snapshot_delete_with_data,	EINVAL)				\
+	x(EINVAL_node_scan_no_nodes,		EINVAL)				\
+	x(EINVAL_node_scan_too_many_replicas,	EINVAL)				\
+	x(EINVAL_journal_rewind_before_discard,	EINVAL)				\
+	x(ERANGE_option_too_small,		ERANGE)				\
+	x(ERANGE_option_too_big,		ERANGE)				\
+	x(ERANGE_varint,			ERANGE)				\
+	x(option_needs_open_fs,			EAGAIN)				\
+	x(not_built_in,				EOPNOTSUPP)			\
+										\
+	/* names and numbers that are not there */				\
+	x(ENOENT_bkey_type_mismatch,		ENOENT)				\
+	x(ENOENT_inode,				ENOENT)				\
+	x(ENOENT_dirent,			ENOENT)				\
+	x(ENOENT_subvolume,			ENOENT)				\
+	x(ENOENT_snapshot,			ENOENT)				\
+	x(ENOENT_snapshot_tree,			ENOENT)				\
+	x(ENOENT_str_hash_lookup,		ENOENT)				\
+	x(ENOENT_sb_section,			ENOENT)				\
+	x(ENOENT_dev_idx_not_found,		ENOENT)				\
+	x(ENODATA_xattr,			ENODATA)			\
+	x(ELOOP_namei,				ELOOP)				\
+	x(ENOTDIR_namei,			ENOTDIR)			\
+	x(ENAMETOOLONG_casefold,		ENAMETOOLONG)			\
+	x(EILSEQ_casefold,			EILSEQ)				\
+										\
+	/* encryption */							\
+	x(ENOKEY_not_loaded,			ENOKEY)				\
+	x(ENOKEY_wrong_passphrase,		ENOKEY)				\
+	x(no_encryption_key,			ENOKEY)				\
+	x(not_encrypted,			EINVAL)				\
+										\
+	/* superblock: one copy, or the chosen one (spec 10 §3, §8) */		\
+	x(invalid_sb,				EINVAL)				\
+	x(invalid_sb_magic,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_version,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_features,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_big_endian,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_too_big,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_csum_type,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_csum,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_block_size,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_uuid,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_offset,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_too_many_members,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_dev_idx,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_time_precision,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_field_size,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_opt,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_layout,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_layout_type,		BCH_ERR_invalid_sb_layout)	\
+	x(invalid_sb_layout_nr_superblocks,	BCH_ERR_invalid_sb_layout)	\
+	x(invalid_sb_layout_sb_max_size_bits,	BCH_ERR_invalid_sb_layout)	\
+	x(invalid_sb_layout_superblocks_overlap, BCH_ERR_invalid_sb_layout)	\
+	x(invalid_sb_members_missing,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_members,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_journal,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_crypt,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_replicas,			BCH_ERR_invalid_sb)		\
+	x(invalid_replicas_entry,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_quota,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_disk_groups,		BCH_ERR_invalid_sb)		\
+	x(invalid_sb_clean,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_journal_seq_blacklist,	BCH_ERR_invalid_sb)		\
+	x(invalid_sb_errors,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_ext,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_downgrade,			BCH_ERR_invalid_sb)		\
+	x(invalid_sb_extent_type_u64s,		BCH_ERR_invalid_sb)		\
+	x(no_valid_superblock,			EINVAL)				\
+										\
+	/* devices and their assembly (spec 10 §13) */				\
+	x(device_not_a_member_of_filesystem,	EINVAL)				\
+	x(device_has_been_removed,		EINVAL)				\
+	x(device_splitbrain,			EINVAL)				\
+	x(device_already_online,		EINVAL)				\
+	x(device_size_too_small,		EINVAL)				\
+	x(device_wrong_uuid,			EINVAL)				\
+	x(mismatched_block_size,		EINVAL)				\
+	x(device_offline,			EIO)				\
+	x(device_state_not_allowed,		EINVAL)				\
+	x(device_busy,				EBUSY)				\
+	x(filesystem_uuid_already_open,		EBUSY)				\
+	x(insufficient_devices,			EINVAL)				\
+	x(insufficient_devices_to_start,	BCH_ERR_insufficient_devices)	\
+	x(insufficient_journal_devices,		BCH_ERR_insufficient_devices)	\
+										\
+	/* input and output */							\
+	x(EIO_read,				EIO)				\
+	x(EIO_write,				EIO)				\
+	x(EIO_checksum,				EIO)				\
+	x(EIO_fault_injected,			EIO)				\
+	x(EIO_short_read,			EIO)				\
+	x(EIO_no_device_to_read_from,		EIO)				\
+	x(EIO_superblock_read,			EIO)				\
+	x(EIO_missing_indirect_extent,		EIO)				\
+	x(EIO_key_type_error,			EIO)				\
+	x(EIO_extent_poisoned,			EIO)				\
+										\
+	/* file data (spec 54) */						\
+	x(data_read,				EIO)				\
+	x(data_read_io_err,			BCH_ERR_data_read)		\
+	x(data_read_csum_err,			BCH_ERR_data_read)		\
+	x(data_read_decompress_err,		BCH_ERR_data_read)		\
+	x(data_read_decrypt_err,		BCH_ERR_data_read)		\
+	x(data_read_no_replica,			BCH_ERR_data_read)		\
+	x(data_read_no_encryption_key,		BCH_ERR_data_read)		\
+	x(data_read_stale_ptr,			BCH_ERR_data_read)		\
+	x(data_read_key_overwritten,		BCH_ERR_data_read)		\
+	x(data_read_ptr_bad,			BCH_ERR_data_read)		\
+	x(data_read_too_big,			BCH_ERR_data_read)		\
+	x(data_read_unknown_csum_type,		BCH_ERR_data_read)		\
+	x(data_read_unknown_compression,	BCH_ERR_data_read)		\
+	x(data_read_ec_reconstruct_err,		BCH_ERR_data_read)		\
+	x(decompress,				EIO)				\
+	x(decompress_type_unknown,		BCH_ERR_decompress)		\
+	x(decompress_size,			BCH_ERR_decompress)		\
+	x(decompress_lz4,			BCH_ERR_decompress)		\
+	x(decompress_gzip,			BCH_ERR_decompress)		\
+	x(decompress_gzip_truncated,		BCH_ERR_decompress_gzip)	\
+	x(decompress_zstd,			BCH_ERR_decompress)		\
+	x(decompress_zstd_length,		BCH_ERR_decompress_zstd)	\
+	x(ec,					EIO)				\
+	x(ec_too_many_failed,			BCH_ERR_ec)			\
+	x(ec_stripe_missing,			BCH_ERR_ec)			\
+	x(ec_stripe_mismatch,			BCH_ERR_ec)			\
+	x(ec_csum_err,				BCH_ERR_ec)			\
+										\
+	/* btree nodes */							\
+	x(btree_node_read_error,		EIO)				\
+	x(btree_node_read_err_io,		BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_device_offline,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_csum,		BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_decrypt,		BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_bad_node,		BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_incompatible,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_no_replica,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_must_retry,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_want_retry,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_err_fixable,		BCH_ERR_btree_node_read_error)	\
+	x(btree_node_read_validate_error,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_cache_full,		ENOMEM)				\
+	x(btree_root_missing,			EIO)				\
+	x(btree_root_bad_level,			EIO)				\
+	x(btree_topology,			EIO)				\
+	x(bkey_format_invalid,			EINVAL)				\
+	x(invalid_bkey,				EIO)				\
+										\
+	/* journal */								\
+	x(journal_read_err,			EIO)				\
+	x(journal_entry_err,			EIO)				\
+	x(journal_entry_err_io,			BCH_ERR_journal_entry_err)	\
+	x(journal_entry_err_bad_magic,		BCH_ERR_journal_entry_err)	\
+	x(journal_entry_err_bad_csum,		BCH_ERR_journal_entry_err)	\
+	x(journal_entry_err_unknown_version,	BCH_ERR_journal_entry_err)	\
+	x(journal_entry_err_too_big,		BCH_ERR_journal_entry_err)	\
+	x(journal_entry_none,			BCH_ERR_journal_entry_err)	\
+	x(journal_entry_reread,			BCH_ERR_journal_entry_err)	\
+	x(journal_entry_bad,			BCH_ERR_journal_entry_err)	\
+	x(journal_entries_missing,		EIO)				\
+	x(journal_seq_range,			EINVAL)				\
+	x(journal_shutdown,			EIO)				\
+	x(journal_keys_frozen,			EINVAL)				\
+										\
+	/* repeat the transaction (spec 21 §2.2) */				\
+	x(transaction_restart,			0)				\
+	x(transaction_restart_relock,		BCH_ERR_transaction_restart)	\
+	x(transaction_restart_relock_path,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_relock_path_intent, BCH_ERR_transaction_restart)	\
+	x(transaction_restart_upgrade,		BCH_ERR_transaction_restart)	\
+	x(transaction_restart_lock_node_reused,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_lock_root_race,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_would_deadlock,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_would_deadlock_write, BCH_ERR_transaction_restart) \
+	x(transaction_restart_deadlock_recursion_limit, BCH_ERR_transaction_restart) \
+	x(transaction_restart_lock_waitlist_alloc, BCH_ERR_transaction_restart)	\
+	x(transaction_restart_deadlock_waitlist_alloc, BCH_ERR_transaction_restart) \
+	x(transaction_restart_fill_mem_alloc_fail, BCH_ERR_transaction_restart)	\
+	x(transaction_restart_fill_relock,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_mem_realloced,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_too_many_iters,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_in_traverse_all,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_key_cache_fill,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_key_cache_raced,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_split_race,	BCH_ERR_transaction_restart)	\
+	x(transaction_restart_split_with_interior_updates, BCH_ERR_transaction_restart) \
+	x(transaction_restart_write_buffer_flush, BCH_ERR_transaction_restart)	\
+	x(transaction_restart_journal_overwrites_changed, BCH_ERR_transaction_restart) \
+	x(transaction_restart_nested,		BCH_ERR_transaction_restart)	\
+	x(transaction_restart_commit,		BCH_ERR_transaction_restart)	\
+	x(transaction_restart_fault_inject,	BCH_ERR_transaction_restart)	\
+	x(operation_blocked,			EAGAIN)				\
+										\
+	/* decisions about errors found (spec 32 §4) */				\
+	x(fsck,					EROFS)				\
+	x(fsck_ask,				BCH_ERR_fsck)			\
+	x(fsck_fix,				BCH_ERR_fsck)			\
+	x(fsck_delete_bkey,			BCH_ERR_fsck)			\
+	x(fsck_ignore,				BCH_ERR_fsck)			\
+	x(fsck_errors_not_fixed,		BCH_ERR_fsck)			\
+	x(fsck_repair_unimplemented,		BCH_ERR_fsck)			\
+	x(fsck_repair_impossible,		BCH_ERR_fsck)			\
+	x(recovery_will_run,			EINVAL)				\
+	x(restart_recovery,			BCH_ERR_recovery_will_run)	\
+	x(cannot_rewind_recovery,		BCH_ERR_recovery_will_run)	\
+	x(recovery_pass_will_run,		BCH_ERR_recovery_will_run)	\
+	x(recovery_pass_not_built,		EOPNOTSUPP)			\
+	x(shutdown_with_errors,			0)				\
+	x(shutdown_with_errors_fixed,		BCH_ERR_shutdown_with_errors)	\
+	x(shutdown_with_errors_unfixed,		BCH_ERR_shutdown_with_errors)	\
+	x(shutdown_with_emergency_ro,		BCH_ERR_shutdown_with_errors)	\
+										\
+	/* not writable */							\
+	x(erofs_norecovery,			EROFS)				\
+	x(erofs_nochanges,			EROFS)				\
+	x(erofs_read_only,			EROFS)				\
+	x(erofs_no_live_core,			EROFS)				\
+	x(erofs_trans_commit,			EROFS)				\
+	x(erofs_no_alloc_info,			EROFS)				\
+	x(erofs_small_image,			EROFS)				\
+	x(erofs_no_default_sb,			EROFS)				\
+	x(erofs_emergency,			EROFS)
+
+/* First private number; errnos are below it. */
+#define BCH_ERR_START			2048
+
+enum bch_errcode {
+	__BCH_ERR_before_first = BCH_ERR_START - 1,
+#define x(name, parent)		BCH_ERR_##name,
+	BCH_ERRCODES(x)
+#undef x
+	BCH_ERR_MAX,
+};
+
+const char *bch2_err_str(int err);
+bool __bch2_err_matches(int err, int class);
+int bch2_err_class(int err);
+
+/**
+ * bch2_err_matches - is @err of kind @class?
+ * @err:	0, or an error as returned: negative
+ * @class:	errno or private code, positive
+ *
+ * True if they are equal or @class is an ancestor of @err.
+ */
+static inline bool bch2_err_matches(int err, int class)
+{
+	return err && __bch2_err_matches(err, class);
+}
+
+#endif /* _BCACHEFS_ERRCODE_H */
