@@ -17,31 +17,8 @@ struct bch_dev;
 struct bkey_validate_context;
 struct printbuf;
 
-/* Largest value of an io_time field. */
-#define ALLOC_IO_TIME_MAX		((1ULL << 48) - 1)
 /* Generation gap at which an empty bucket may not be reused (spec 40 §3.4). */
 #define BUCKET_GC_GEN_MAX		96
-
-/* The bucket holds nothing anybody needs (spec 40 §1.4, "Empty?"). */
-static inline bool data_type_is_empty(unsigned int type)
-{
-	return type == BCH_DATA_free ||
-		type == BCH_DATA_need_gc_gens ||
-		type == BCH_DATA_need_discard;
-}
-
-/* Metadata that the superblock itself describes. */
-static inline bool data_type_is_hidden(unsigned int type)
-{
-	return type == BCH_DATA_sb || type == BCH_DATA_journal;
-}
-
-/* Buckets of this type can be emptied by moving their contents. */
-static inline bool data_type_movable(unsigned int type)
-{
-	return type == BCH_DATA_btree || type == BCH_DATA_user ||
-		type == BCH_DATA_stripe || type == BCH_DATA_multiple;
-}
 
 bool bch2_bucket_data_type_mismatch(unsigned int bucket, unsigned int ptr);
 
@@ -76,22 +53,24 @@ static inline u8 alloc_gc_gen(const struct bch_alloc_v4 *a)
 /* Sectors, spec 40 §3.6; @bucket_size in sectors. */
 static inline s64 alloc_sectors_dirty(const struct bch_alloc_v4 *a)
 {
-	return (s64) a->dirty_sectors + a->stripe_sectors;
+	return (s64) le32_to_cpu(a->dirty_sectors) + le32_to_cpu(a->stripe_sectors);
 }
 
 static inline s64 alloc_sectors_total(const struct bch_alloc_v4 *a)
 {
-	return alloc_sectors_dirty(a) + a->cached_sectors;
+	return alloc_sectors_dirty(a) + le32_to_cpu(a->cached_sectors);
 }
 
 static inline s64 alloc_sectors(const struct bch_alloc_v4 *a)
 {
-	return a->data_type == BCH_DATA_cached ? a->cached_sectors : alloc_sectors_dirty(a);
+	return a->data_type == BCH_DATA_cached
+		? le32_to_cpu(a->cached_sectors)
+		: alloc_sectors_dirty(a);
 }
 
 static inline s64 alloc_sectors_unstriped(const struct bch_alloc_v4 *a)
 {
-	return a->data_type == BCH_DATA_stripe ? a->dirty_sectors : 0;
+	return a->data_type == BCH_DATA_stripe ? le32_to_cpu(a->dirty_sectors) : 0;
 }
 
 s64 alloc_sectors_fragmented(const struct bch_alloc_v4 *a, unsigned int bucket_size);

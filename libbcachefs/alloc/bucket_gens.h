@@ -12,20 +12,17 @@ struct bch_fs;
 struct bkey_validate_context;
 struct printbuf;
 
-#define BUCKET_GENS_BITS		8
-#define BUCKET_GENS_PER_KEY		(1U << BUCKET_GENS_BITS)
-
 /* Position of the key that holds the generation of @bucket, and its index in there. */
 static inline struct bpos bucket_gens_pos(struct bpos bucket, unsigned int *idx)
 {
-	*idx = bucket.offset & (BUCKET_GENS_PER_KEY - 1);
-	return POS(bucket.inode, bucket.offset >> BUCKET_GENS_BITS);
+	*idx = bucket.offset & KEY_TYPE_BUCKET_GENS_MASK;
+	return POS(bucket.inode, bucket.offset >> KEY_TYPE_BUCKET_GENS_BITS);
 }
 
 /* The bucket described by byte @idx of the key at @pos. */
 static inline struct bpos bucket_gens_pos_to_bucket(struct bpos pos, unsigned int idx)
 {
-	return POS(pos.inode, (pos.offset << BUCKET_GENS_BITS) + idx);
+	return POS(pos.inode, (pos.offset << KEY_TYPE_BUCKET_GENS_BITS) + idx);
 }
 
 int bch2_bucket_gens_validate(struct bch_fs *c, struct bkey_s_c k,

@@ -12,19 +12,6 @@ struct bch_fs;
 struct bkey_validate_context;
 struct printbuf;
 
-#define LRU_TIME_BITS			48
-#define LRU_TIME_MAX			((1ULL << LRU_TIME_BITS) - 1)
-
-enum bch_lru_type {
-	BCH_LRU_read,		/* cached buckets of one device, by time of last read */
-	BCH_LRU_fragmentation,	/* buckets worth emptying */
-	BCH_LRU_stripes,	/* stripes worth reusing or deleting */
-};
-
-/* Numbers of the lists that do not belong to a device; others: device index. */
-#define BCH_LRU_FRAGMENTATION_ID	0xffffU
-#define BCH_LRU_STRIPES_ID		0xfffeU
-
 static inline u16 lru_pos_id(struct bpos pos)
 {
 	return pos.inode >> LRU_TIME_BITS;
@@ -43,9 +30,9 @@ static inline struct bpos lru_pos(u16 id, u64 object, u64 time)
 static inline enum bch_lru_type lru_type(struct bpos pos)
 {
 	switch (lru_pos_id(pos)) {
-	case BCH_LRU_FRAGMENTATION_ID:	return BCH_LRU_fragmentation;
-	case BCH_LRU_STRIPES_ID:	return BCH_LRU_stripes;
-	default:			return BCH_LRU_read;
+	case BCH_LRU_FRAGMENTATION_START:	return BCH_LRU_fragmentation;
+	case BCH_LRU_STRIPES:			return BCH_LRU_stripes;
+	default:				return BCH_LRU_read;
 	}
 }
 

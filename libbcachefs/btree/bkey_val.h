@@ -11,9 +11,6 @@
 #ifndef _BCACHEFS_BTREE_BKEY_VAL_H
 #define _BCACHEFS_BTREE_BKEY_VAL_H
 
-#include <linux/minmax.h>
-#include <linux/string.h>
-
 #include "bcachefs_format.h"
 
 /* A run of bytes inside a key: lives as long as the key, not terminated. */
@@ -25,16 +22,7 @@ struct bch_bytes {
 /* The value of @k as a struct bch_@type. */
 #define bkey_val(k, type)	((const struct bch_##type *) (k).v)
 
-/* Copy at most @bytes of the value of @k to @dst and zero what it does not fill. */
-static inline void bkey_val_copy_bytes(void *dst, size_t bytes, struct bkey_s_c k)
-{
-	size_t have = min_t(size_t, bytes, bkey_val_bytes(k.k));
-
-	if (have)
-		memcpy(dst, k.v, have);
-	memset((u8 *) dst + have, 0, bytes - have);
-}
-
-#define bkey_val_copy(dst, k)	bkey_val_copy_bytes(dst, sizeof(*(dst)), k)
+/* Fill *@dst from the value of @k; what the value does not have is zero. */
+#define bkey_val_copy(dst, k)	__bkey_val_copy_pad(dst, sizeof(*(dst)), k)
 
 #endif /* _BCACHEFS_BTREE_BKEY_VAL_H */

@@ -18,14 +18,6 @@ struct bkey_validate_context;
 struct extent_ptr_decoded;
 struct printbuf;
 
-/* Limits of one key (spec 50 §9). */
-#define BCH_BKEY_PTRS_MAX		16
-#define BTREE_PTR_VAL_U64S_MAX		4
-#define BTREE_PTR_V2_VAL_U64S_MAX	15
-
-/* Device number of a pointer that has no device. */
-#define BCH_PTR_DEV_INVALID		255
-
 int bch2_bkey_ptrs_validate(struct bch_fs *c, struct bkey_s_c k,
 			    struct bkey_validate_context from);
 void bch2_extent_ptr_to_text(struct printbuf *out, struct bch_fs *c,

@@ -12,27 +12,10 @@ struct bch_fs;
 struct bkey_validate_context;
 struct printbuf;
 
-/* Classes of work (spec 53 §2). */
-enum reconcile_work_class {
-	RECONCILE_WORK_none,
-	RECONCILE_WORK_hipri,
-	RECONCILE_WORK_normal,
-	RECONCILE_WORK_pending,
-};
-
-/* Offsets of scan cookies, inode 0 of reconcile_scan (spec 53 §6). */
-enum reconcile_scan_cookie {
-	RECONCILE_SCAN_COOKIE_fs	= 0,
-	RECONCILE_SCAN_COOKIE_metadata	= 1,
-	RECONCILE_SCAN_COOKIE_pending	= 2,
-	RECONCILE_SCAN_COOKIE_stripes	= 3,
-	RECONCILE_SCAN_COOKIE_device	= 32,
-};
-
 struct bpos bch2_reconcile_work_pos(enum btree_id data_btree, struct bpos pos);
 enum btree_id bch2_reconcile_work_decode(struct bpos work, struct bpos *pos);
-int bch2_reconcile_class_btree(enum reconcile_work_class class, bool phys);
-enum reconcile_work_class bch2_bkey_reconcile_class(struct bkey_s_c k);
+int bch2_reconcile_class_btree(enum bch_reconcile_work_id class, bool phys);
+enum bch_reconcile_work_id bch2_bkey_reconcile_class(struct bkey_s_c k);
 void bch2_reconcile_scan_pos_to_text(struct printbuf *out, struct bpos pos);
 
 int bch2_extent_reconcile_validate(struct bch_fs *c, struct bkey_s_c k,

@@ -14,9 +14,6 @@ struct bkey_validate_context;
 struct extent_ptr_decoded;
 struct printbuf;
 
-#define STRIPE_BLOCKS_MAX		16
-#define STRIPE_REDUNDANT_MAX		2
-
 /* Where everything is in a stripe value. */
 struct stripe_geometry {
 	u16			sectors;		/* per block */

@@ -14,15 +14,12 @@ struct bch_fs;
 struct bkey_validate_context;
 struct printbuf;
 
-/* Longest name that is ever written, in bytes; older keys may have longer ones. */
-#define BCH_NAME_MAX			512
-
 /* What a dirent names. */
 struct bch_dirent_target {
 	u8			type;		/* d_type */
-	u64			inum;		/* unless type is BCH_DT_SUBVOL */
-	u32			child_subvol;	/* BCH_DT_SUBVOL only */
-	u32			parent_subvol;	/* BCH_DT_SUBVOL only */
+	u64			inum;		/* unless type is DT_SUBVOL */
+	u32			child_subvol;	/* DT_SUBVOL only */
+	u32			parent_subvol;	/* DT_SUBVOL only */
 };
 
 u8 bch2_dirent_type(struct bkey_s_c k);

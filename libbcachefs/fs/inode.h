@@ -18,34 +18,11 @@ struct bkey_validate_context;
 struct btree_trans;
 struct printbuf;
 
-/* Inode numbers below this are never valid. */
-#define BLOCKDEV_INODE_MAX		4096
-#define BCACHEFS_ROOT_INO		4096
-#define BCACHEFS_ROOT_SUBVOL		1
-
 /* An inode is addressed by subvolume and number. */
 typedef struct {
 	u32			subvol;
 	u64			inum;
 } subvol_inum;
-
-/* Bits of bi_flags (spec 60 §3.2); bits without a name here are kept as they are. */
-enum bch_inode_flag_bit {
-	BCH_INODE_BIT_sync			= 0,
-	BCH_INODE_BIT_immutable			= 1,
-	BCH_INODE_BIT_append			= 2,
-	BCH_INODE_BIT_nodump			= 3,
-	BCH_INODE_BIT_noatime			= 4,
-	BCH_INODE_BIT_i_size_dirty		= 5,
-	BCH_INODE_BIT_i_sectors_dirty		= 6,
-	BCH_INODE_BIT_unlinked			= 7,
-	BCH_INODE_BIT_backptr_untrusted		= 8,
-	BCH_INODE_BIT_has_child_snapshot	= 9,
-	BCH_INODE_BIT_has_case_insensitive	= 10,
-	BCH_INODE_BIT_31bit_dirent_offset	= 11,
-};
-
-#define BCH_INODE_FLAG(name)		(1U << BCH_INODE_BIT_##name)
 
 /*
  * An inode in memory. Fields that the key did not store are 0. Times are in
@@ -55,7 +32,7 @@ enum bch_inode_flag_bit {
 struct bch_inode_unpacked {
 	u64			bi_inum;
 	u32			bi_snapshot;
-	u32			bi_flags;	/* BCH_INODE_FLAG(), 20 bits */
+	u32			bi_flags;	/* enum bch_inode_flag, 20 bits */
 	u64			bi_journal_seq;
 	__le64			bi_hash_seed;	/* bytes as stored: that is what is hashed */
 	u64			bi_sectors;	/* allocated, 512 byte sectors */
@@ -118,7 +95,7 @@ int bch2_inode_find_by_inum(struct btree_trans *trans, subvol_inum inum,
 /* Real link count (spec 60 §5.1). */
 static inline u32 bch2_inode_nlink_get(const struct bch_inode_unpacked *inode)
 {
-	if (inode->bi_flags & BCH_INODE_FLAG(unlinked))
+	if (inode->bi_flags & BCH_INODE_unlinked)
 		return 0;
 	return inode->bi_nlink + ((inode->bi_mode >> 12) == 4 ? 2 : 1);
 }
@@ -131,15 +108,15 @@ static inline bool bch2_inode_has_backpointer(const struct bch_inode_unpacked *i
 /* Type that a dirent pointing at this inode has (spec 60 §11.2). */
 static inline u8 bch2_inode_d_type(const struct bch_inode_unpacked *inode)
 {
-	return inode->bi_subvol ? BCH_DT_SUBVOL : inode->bi_mode >> 12;
+	return inode->bi_subvol ? DT_SUBVOL : inode->bi_mode >> 12;
 }
 
 /* To be deleted at the next mount (spec 60 §5.2). */
 static inline bool bch2_inode_is_dead(const struct bch_inode_unpacked *inode)
 {
-	return (inode->bi_flags & (BCH_INODE_FLAG(unlinked)|
-				   BCH_INODE_FLAG(has_child_snapshot))) ==
-		BCH_INODE_FLAG(unlinked);
+	return (inode->bi_flags & (BCH_INODE_unlinked|
+				   BCH_INODE_has_child_snapshot)) ==
+		BCH_INODE_unlinked;
 }
 
 struct timespec64 bch2_time_to_timespec64(const struct bch_fs *c, s64 time);

@@ -12,9 +12,6 @@ struct bkey_validate_context;
 struct btree_trans;
 struct printbuf;
 
-/* Valid subvolume ids are 1 .. this. */
-#define SUBVOL_ID_MAX			0x7fffffffU
-
 void bch2_subvolume_val(struct bkey_s_c k, struct bch_subvolume *s);
 int bch2_subvolume_get(struct btree_trans *trans, u32 subvol, struct bch_subvolume *s);
 int bch2_subvolume_get_snapshot(struct btree_trans *trans, u32 subvol, u32 *snapshot);
