@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "bcachefs_format.h"
+#include "btree/bkey_val.h"
 #include "btree/node_types.h"
 #include "util/bpos.h"
 
@@ -92,14 +93,7 @@ static inline bool bversion_zero(struct bversion v)
 
 /* --- whole keys --- */
 
-/* An empty key at @p: type deleted, no value. */
-static inline void bkey_init(struct bkey *k)
-{
-	memset(k, 0, sizeof(*k));
-	k->u64s		= BKEY_U64s;
-	k->format	= KEY_FORMAT_CURRENT;
-}
-
+/* A key of type deleted at @p, without value. */
 static inline struct bkey bkey_deleted_at(struct bpos p)
 {
 	struct bkey k;
@@ -133,20 +127,5 @@ static inline struct bkey_packed *bkey_p_next(const struct bkey_packed *k)
 {
 	return (struct bkey_packed *) ((u64 *) k + k->u64s);
 }
-
-/*
- * Value of @_k if it has type @_type, else NULL: bkey_val(k, inode_v3). At least
- * the type's smallest value is there once the key has been validated.
- */
-#define bkey_val(_k, _type)								\
-({											\
-	const struct bkey_s_c bkey_val_k = (_k);					\
-											\
-	bkey_val_k.k->type == KEY_TYPE_##_type						\
-		? (const struct bch_##_type *) bkey_val_k.v : NULL;			\
-})
-
-#define bkey_i_val(_k, _type)								\
-	((_k)->k.type == KEY_TYPE_##_type ? (struct bch_##_type *) &(_k)->v : NULL)
 
 #endif /* _BCACHEFS_BTREE_BKEY_H */
