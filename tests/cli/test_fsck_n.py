@@ -9,12 +9,8 @@ import images
 import run
 
 
-def auth(name, passfile):
-    return ['--passphrase-file', passfile] if images.needs_passphrase(name) else []
-
-
 @pytest.mark.parametrize('name', [n for n in images.NAMES if n != 'big-616'])
-def test_clean(name, cache, passfile):
+def test_clean(name, cache):
     devs = cache.get(name)
     r = run.bcachefs('fsck', '-n', *devs, devices=devs, timeout=300,
                      stdin=images.PASSPHRASE + '\n' if images.needs_passphrase(name) else None)

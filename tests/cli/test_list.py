@@ -26,8 +26,9 @@ def wanted(name):
     return out
 
 
-def auth(name, passfile):
-    return ['--passphrase-file', passfile] if images.needs_passphrase(name) else []
+def auth(name):
+    """Without a key in a keyring the passphrase is the first line of standard input."""
+    return images.PASSPHRASE + '\n' if images.needs_passphrase(name) else None
 
 
 def listing(*args, devices, **kw):
@@ -57,7 +58,7 @@ def test_counts_big(cache):
 @pytest.mark.parametrize('name', ['blacklist-138', 'cached-138', 'strhash-crc32c-138',
                                   'nocow-falloc-138', 'xattr-names-138', 'encrypted-138',
                                   'encrypted-616', 'enc-zstd-wide-138'])
-def test_counts_like_witness(name, cache, passfile):
+def test_counts_like_witness(name, cache):
     """Images whose manifest has no counts: compare with the independent decoder."""
     devs = cache.get(name)
     argv = ['/usr/bin/python3', '-B', images.HERE + '/../reference/bcr.py']
@@ -71,7 +72,7 @@ def test_counts_like_witness(name, cache, passfile):
             want[m.group(1)] = int(m.group(2))
     assert want.get('inodes'), out
     for btree, n in want.items():
-        keys, r = listing('-b', btree, *auth(name, passfile), devices=devs)
+        keys, r = listing('-b', btree, devices=devs, stdin=auth(name))
         assert len(keys) == n, '%s: %d keys, the witness has %d\n%r' % (btree, len(keys), n, r)
 
 
@@ -168,14 +169,13 @@ def test_errors(cache):
     assert r.err.startswith('Error: ') and '/nonexistent/device' in r.err
 
 
-def test_wrong_passphrase(cache, scratch, passfile):
+def test_wrong_passphrase(cache):
     devs = cache.get('encrypted-616')
-    wrong = scratch + '/wrong'
-    with open(wrong, 'w') as f:
-        f.write('not-the-passphrase\n')
-    r = run.bcachefs('list', '-b', 'inodes', '--passphrase-file', wrong, *devs, devices=devs)
+    r = run.bcachefs('list', '-b', 'inodes', *devs, devices=devs, stdin='not-the-passphrase\n')
     assert r.rc == 1 and 'incorrect passphrase' in r.text, repr(r)
-    keys, _ = listing('-b', 'inodes', '--passphrase-file', passfile, devices=devs)
+    r = run.bcachefs('list', '-b', 'inodes', *devs, devices=devs)
+    assert r.rc == 1 and 'passphrase' in r.text, 'end of input is no passphrase: %r' % r
+    keys, _ = listing('-b', 'inodes', devices=devs, stdin=images.PASSPHRASE + '\n')
     assert len(keys) > 180
 
 
