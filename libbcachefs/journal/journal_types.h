@@ -41,12 +41,13 @@ struct journal_entries {
 
 /* One key of the overlay: newest journalled value of a position. */
 struct journal_key {
-	u64			journal_seq;
+	u64			journal_seq;	/* 0: made in memory, not from the journal */
 	u32			journal_offset;	/* u64s inside the entry: order within one seq */
 	u8			btree_id;
 	u8			level;
 	bool			allocated;	/* k was kmalloc'd, not part of an entry */
 	bool			overwritten;	/* superseded: iterators skip it (spec 22, OV rules) */
+	u8			rewind;		/* 1 + index of the rewind that brings this back, 0: none */
 	struct bkey_i		*k;
 };
 
@@ -82,6 +83,14 @@ struct seq_blacklist {
 	size_t			nr;
 };
 
+/* Entries to < seq <= from are to be taken back (spec 30 section 13). */
+struct journal_rewind_range {
+	u64			from;
+	u64			to;
+};
+
+#define JOURNAL_REWINDS_MAX	16
+
 struct bch_fs_journal {
 	struct journal_start_info start;
 	struct journal_entries	entries;
@@ -92,6 +101,8 @@ struct bch_fs_journal {
 	u64			nr_missing;	/* numbers of the window that were not found */
 	u64			keys_read;	/* before sorting and compacting */
 	bool			degraded;
+	unsigned		nr_rewinds;
+	struct journal_rewind_range rewinds[JOURNAL_REWINDS_MAX];
 };
 
 #endif /* _BCACHEFS_JOURNAL_TYPES_H */

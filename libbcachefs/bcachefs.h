@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The filesystem object and its devices.
+ *
+ * struct bch_fs is one opened filesystem, struct bch_dev one member device of
+ * it. Every floor keeps its own state in a struct declared in its *_types.h,
+ * embedded here, so that nothing in the core is global. This header only
+ * declares data: functions live in the headers of their floor.
+ *
+ * Lifetime: created by bch2_fs_open(), freed by bch2_fs_stop(). Fields that are
+ * set while opening and constant afterwards need no lock; the others say which
+ * lock covers them.
+ */
+#ifndef _BCACHEFS_H
+#define _BCACHEFS_H
+
+#include <linux/atomic.h>
+#include <linux/blkdev.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+#include "bcachefs_format.h"
+#include "errcode.h"
+#include "opts.h"
+#include "util/printbuf.h"
+#include "util/checksum.h"
+
+#include "sb/sb_types.h"
+#include "sb/fsck_err_types.h"
+#include "journal/journal_types.h"
+#include "btree/btree_types.h"
+#include "btree/snapshot_table_types.h"
+#include "data/data_types.h"
+#include "init/init_types.h"
+
+/* A set of member devices, one bit per member index. */
+struct bch_devs_mask {
+	unsigned long		d[BITS_TO_LONGS(BCH_SB_MEMBERS_MAX)];
+};
+
+/* Bits of bch_fs.flags */
+enum bch_fs_flag {
+	BCH_FS_started,			/* bch2_fs_start() has succeeded */
+	BCH_FS_in_recovery,		/* from open until the startup passes are done */
+	BCH_FS_in_fsck,			/* option fsck, until the startup passes are done */
+	BCH_FS_clean_recovery,		/* the superblock was clean when opened */
+	BCH_FS_btree_running,		/* roots are read: btrees may be used */
+	BCH_FS_may_go_rw,		/* updates go through the journal */
+	BCH_FS_rw,			/* read-write now */
+	BCH_FS_was_rw,			/* has been read-write since it was opened */
+	BCH_FS_stopping,
+	BCH_FS_emergency_ro,
+	BCH_FS_error,			/* has, or may have, errors */
+	BCH_FS_topology_error,
+	BCH_FS_errors_fixed,
+	BCH_FS_errors_fixed_silent,
+	BCH_FS_errors_not_fixed,
+	BCH_FS_accounting_replay_done,
+	BCH_FS_may_upgrade_downgrade,
+	BCH_FS_no_invalid_checks,	/* key validation has nothing to compare with yet */
+};
+
+/* Error classes counted per device, in the order of bch_member.errors */
+enum bch_member_error_type {
+	BCH_MEMBER_ERROR_read,
+	BCH_MEMBER_ERROR_write,
+	BCH_MEMBER_ERROR_checksum,
+	BCH_MEMBER_ERROR_NR,
+};
+
+/*
+ * Geometry and state of a member, decoded from its superblock entry (spec 10
+ * section 9.8). All sizes in sectors or buckets as named.
+ */
+struct bch_member_cpu {
+	u64			nbuckets;
+	u64			seq;
+	u16			first_bucket;
+	u16			bucket_size;	/* sectors */
+	u16			group;		/* label id + 1, 0 = none */
+	u8			state;		/* enum bch_member_state */
+	u8			durability;	/* decoded: 1 is one copy */
+	u8			data_allowed;	/* bitmap by data type */
+	bool			discard;
+	bool			freespace_initialized;
+	bool			valid;		/* alive: neither empty nor deleted */
+	u8			btree_bitmap_shift;
+	u64			btree_allocated_bitmap;
+};
+
+/* One member device. */
+struct bch_dev {
+	struct bch_fs		*fs;
+	u8			dev_idx;
+	/* Member information; constant after open on the read side. */
+	struct bch_member_cpu	mi;
+	__uuid_t		uuid;
+
+	/* Last path component, for messages; "dev-N" while offline. */
+	char			name[64];
+	/* The path given by the user; NULL while offline. */
+	char			*path;
+
+	/* Superblock copy of this very device; .bdev is NULL while offline. */
+	struct bch_sb_handle	disk_sb;
+
+	struct journal_device	journal;
+
+	/* I/O errors met since open, by enum bch_member_error_type. */
+	atomic64_t		errors[BCH_MEMBER_ERROR_NR];
+	/* Sum of completed read latencies in ns and their number: replica choice. */
+	atomic64_t		read_ns;
+	atomic64_t		read_nr;
+};
+
+/*
+ * Fields of the superblock that the rest of the code wants decoded. Set by
+ * bch2_sb_update_cpu() (sb/io.c), constant on the read side.
+ */
+struct bch_sb_cpu {
+	__uuid_t		uuid;		/* internal: magics, nonces */
+	__uuid_t		user_uuid;
+	u16			version;
+	u16			version_incompat;
+	u16			version_incompat_allowed;
+	u16			version_min;
+	u16			version_upgrade_complete;
+	u8			nr_devices;	/* member slots */
+	u8			clean;
+	bool			multi_device;
+	u8			encryption_type;
+	u8			extent_bp_shift;
+	u64			time_base_lo;	/* in time units, already divided */
+	u32			time_base_hi;
+	unsigned		time_units_per_sec;
+	unsigned		nsec_per_time_unit;
+	u64			features;
+	u64			compat;
+	u64			recovery_passes_required;	/* stable numbering */
+	u64			btrees_lost_data;
+	unsigned long		errors_silent[BITS_TO_LONGS(512)];
+};
+
+struct bch_fs {
+	unsigned long		flags;		/* enum bch_fs_flag, atomic bitops */
+	/* For messages: device name, or the user uuid when there are several. */
+	char			name[64];
+
+	struct bch_opts		opts;
+
+	/* Authoritative superblock (no per-device sections). sb_lock covers changes. */
+	struct mutex		sb_lock;
+	struct bch_sb_handle	disk_sb;
+	struct bch_sb_cpu	sb;
+
+	/* Indexed by member number; NULL: no such member. Constant after open. */
+	struct bch_dev		*devs[BCH_SB_MEMBERS_MAX];
+	struct bch_devs_mask	online_devs;
+
+	unsigned		block_bits;	/* log2 of block size in sectors */
+	/* log2 of encoded_extent_max in sectors */
+	unsigned		encoded_extent_max_bits;
+
+	/* Sizes in u64s of extent entry types, known and from the superblock (spec 50 2.1). */
+	u8			extent_type_u64s[31];
+	u8			extent_types_known;
+
+	/* Master key in force; has_key says whether it is loaded. */
+	struct bch_key		chacha20_key;
+	bool			has_key;
+	atomic64_t		key_version;
+
+	struct bch_fsck_state	fsck;
+
+	/* Journal: start info, entries read, blacklist, overlay. */
+	struct bch_fs_journal	journal;
+
+	/* Btrees: roots, node cache. */
+	struct bch_fs_btree	btree;
+
+	/* Snapshot nodes in memory (btree/snapshot_table.h). */
+	struct bch_fs_snapshots	snapshots;
+
+	/* Decompression workspaces. */
+	struct bch_fs_data	data;
+
+	/* Recovery: passes. */
+	struct bch_fs_recovery	recovery;
+
+	/* Casefolding tables; NULL when the filesystem does not use them. */
+	struct unicode_map	*cf_encoding;
+
+	/* Read completions and decoding work. */
+	struct workqueue_struct	*read_wq;
+
+	/*
+	 * Methods that upper floors lend to lower ones; filled by bch2_fs_open().
+	 */
+	struct {
+		/* Something a pass must deal with: schedule it (stable pass id). */
+		int	(*request_pass)(struct bch_fs *c, unsigned stable_pass);
+		/* A btree node has been lost (spec 31 section 7.1). */
+		void	(*btree_lost_data)(struct bch_fs *c, unsigned btree);
+	} up;
+};
+
+static inline size_t bch2_block_bytes(const struct bch_fs *c)
+{
+	return (size_t) 512 << c->block_bits;
+}
+
+static inline unsigned bch2_block_sectors(const struct bch_fs *c)
+{
+	return 1U << c->block_bits;
+}
+
+#endif /* _BCACHEFS_H */

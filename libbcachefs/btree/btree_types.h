@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Btree nodes in memory, their cache, the roots, and iterators. Data
+ * declarations only.
+ */
+#ifndef _BCACHEFS_BTREE_TYPES_H
+#define _BCACHEFS_BTREE_TYPES_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rhashtable.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "bcachefs_format.h"
+
+/* Root of one btree as known from the journal or the clean section. */
+struct btree_root {
+	struct btree		*b;		/* NULL: not read, or unreadable */
+	/* Pointer to the root node; k.u64s == 0 means there is no record of a root. */
+	__BKEY_PADDED(key, BKEY_BTREE_PTR_VAL_U64s_MAX);
+	u8			level;
+	bool			alive;		/* a root record exists */
+	bool			fake;		/* empty, in memory only */
+	int			error;		/* why the root could not be read */
+};
+
+#include "btree/node_types.h"
+
+struct bch_fs_btree {
+	struct btree_root	roots[BTREE_ID_NR_MAX];
+	struct btree_cache	cache;
+};
+
+#endif /* _BCACHEFS_BTREE_TYPES_H */
