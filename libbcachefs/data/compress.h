@@ -16,9 +16,6 @@ struct bch_decompress_ws;
 /* Largest unit the format can describe: 8192 sectors (spec 50 §3.4). */
 #define BCH_ENCODED_BYTES_MAX		(8192U << 9)
 
-/* Is data of this type stored in another form than it has in the file? */
-bool bch2_compression_type_compressed(unsigned type);
-
 struct bch_decompress_ws *bch2_decompress_ws_alloc(void);
 void bch2_decompress_ws_free(struct bch_decompress_ws *ws);
 

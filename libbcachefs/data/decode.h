@@ -9,9 +9,7 @@
 #include "bcachefs_format.h"
 #include "btree/extent_entries.h"
 
-struct bch_key;
 struct bch_decompress_ws;
-struct nonce;
 
 /* How the data of one replica was encoded, and the keys to undo it. */
 struct bch_extent_decode {
@@ -20,9 +18,6 @@ struct bch_extent_decode {
 	const struct bch_key		*key;	/* NULL: no key is loaded */
 	struct bch_decompress_ws	*ws;	/* NULL: allocated when needed */
 };
-
-/* Must the stored extent be read as a whole? */
-bool bch2_crc_is_encoded(const struct bch_extent_crc_unpacked *crc);
 
 struct nonce bch2_extent_nonce(struct bversion version, const struct bch_extent_crc_unpacked *crc);
 

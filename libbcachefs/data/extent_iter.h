@@ -31,15 +31,14 @@ struct bch_file_piece {
 struct bch_extent_iter {
 	struct bch_fs		*c;
 	struct btree_trans	*trans;
-	u32			snapshot;
+	struct btree_iter	iter;		/* extents btree, view of the snapshot */
 	u64			inum;
 	u64			pos;		/* sectors: next to be looked at */
 	u64			end;		/* sectors: pieces end here at the latest */
-	bool			resync;		/* step over what cannot be looked up */
 
-	struct bkey_buf		extent;		/* key in the extents btree covering pos, if any */
-	struct bkey_buf		indirect;	/* what it points to, if it is a reflink_p */
 	bool			have_extent;
+	struct bkey_buf		extent;		/* key in the extents btree that covers pos */
+	struct bkey_buf		indirect;	/* what it points to, if it is a reflink_p */
 };
 
 int bch2_extent_iter_init(struct bch_extent_iter *it, struct bch_fs *c, u32 snapshot, u64 inum,

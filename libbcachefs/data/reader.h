@@ -36,7 +36,7 @@ struct bch_file_reader {
 	size_t			in_flight;	/* bytes held by the pieces in list */
 	unsigned		nr;
 	bool			at_end;		/* iter has nothing more */
-	int			iter_err;
+	struct bch_file_piece	next;		/* what is still to be started */
 
 	/* struct bch_reader_piece: submitted, in file order. The first was handed out if held. */
 	struct list_head	pieces;
