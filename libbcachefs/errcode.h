@@ -184,11 +184,14 @@
 	x(data_read_csum_err,			BCH_ERR_data_read)		\
 	x(data_read_decompress_err,		BCH_ERR_data_read)		\
 	x(data_read_decrypt_err,		BCH_ERR_data_read)		\
+	x(data_read_no_device,			BCH_ERR_data_read)		\
 	x(data_read_no_replica,			BCH_ERR_data_read)		\
 	x(data_read_no_encryption_key,		BCH_ERR_data_read)		\
 	x(data_read_stale_ptr,			BCH_ERR_data_read)		\
 	x(data_read_key_overwritten,		BCH_ERR_data_read)		\
 	x(data_read_ptr_bad,			BCH_ERR_data_read)		\
+	x(data_read_bad_key,			BCH_ERR_data_read)		\
+	x(data_read_bad_crc_entry,		BCH_ERR_data_read)		\
 	x(data_read_too_big,			BCH_ERR_data_read)		\
 	x(data_read_unknown_csum_type,		BCH_ERR_data_read)		\
 	x(data_read_unknown_compression,	BCH_ERR_data_read)		\
@@ -206,6 +209,8 @@
 	x(ec_stripe_missing,			BCH_ERR_ec)			\
 	x(ec_stripe_mismatch,			BCH_ERR_ec)			\
 	x(ec_csum_err,				BCH_ERR_ec)			\
+	x(ec_stripe_bad,			BCH_ERR_ec)			\
+	x(ec_read_too_big,			BCH_ERR_ec)			\
 										\
 	/* btree nodes */							\
 	x(btree_node_read_error,		EIO)				\
@@ -242,6 +247,7 @@
 	x(journal_seq_range,			EINVAL)				\
 	x(journal_shutdown,			EIO)				\
 	x(journal_keys_frozen,			EINVAL)				\
+	x(journal_rewind_no_overwrites,		EINVAL)				\
 										\
 	/* repeat the transaction (spec 21 §2.2) */				\
 	x(transaction_restart,			0)				\

@@ -10,22 +10,7 @@
 #define _BCACHEFS_JOURNAL_VALIDATE_H
 
 #include "bcachefs.h"
-
-/* Bytes and words of a whole entry, header included; exact for any u64s. */
-static inline u64 jset_bytes(const struct jset *j)
-{
-	return sizeof(*j) + (u64) le32_to_cpu(j->u64s) * sizeof(u64);
-}
-
-static inline struct jset_entry *jset_entries_start(const struct jset *j)
-{
-	return (struct jset_entry *) ((u64 *) j + sizeof(*j) / sizeof(u64));
-}
-
-static inline void *jset_end(const struct jset *j)
-{
-	return (u8 *) j + jset_bytes(j);
-}
+#include "btree/bkey_methods.h"
 
 /* First word behind a sub-entry, as it claims. */
 static inline struct jset_entry *jset_entry_next(const struct jset_entry *e)
@@ -50,22 +35,7 @@ static inline struct jset_entry *jset_entry_at(struct jset_entry *e, const void 
 	     _e = jset_entry_at(jset_entry_next(_e), _end))
 
 #define for_each_jset_entry(_e, _jset)						\
-	for_each_jset_entry_range(_e, jset_entries_start(_jset), jset_end(_jset))
-
-/* Does the payload of this type consist of keys? */
-static inline bool jset_entry_is_keys(const struct jset_entry *e)
-{
-	switch (e->type) {
-	case BCH_JSET_ENTRY_btree_keys:
-	case BCH_JSET_ENTRY_btree_root:
-	case BCH_JSET_ENTRY_overwrite:
-	case BCH_JSET_ENTRY_write_buffer_keys:
-	case BCH_JSET_ENTRY_log_bkey:
-		return true;
-	default:
-		return false;
-	}
-}
+	for_each_jset_entry_range(_e, jset_entries_start(_jset), jset_entries_end(_jset))
 
 /* The types whose keys are replayed; type 11 should not be there (spec 22, WB-0). */
 static inline bool jset_entry_is_replayed(const struct jset_entry *e)
@@ -99,8 +69,8 @@ static inline struct bkey_i *jset_entry_key_at(const struct jset_entry *e, struc
 bool bch2_jset_is_empty(const struct jset *j);
 
 int bch2_jset_validate(struct bch_fs *c, struct bch_dev *ca, struct jset *j, u64 sector,
-		       enum bch_validate_flags flags);
+		       unsigned flags);
 int bch2_journal_entry_validate(struct bch_fs *c, struct jset *j, struct jset_entry *entry,
-				unsigned version, int big_endian, enum bch_validate_flags flags);
+				unsigned version, int big_endian, unsigned flags);
 
 #endif /* _BCACHEFS_JOURNAL_VALIDATE_H */
