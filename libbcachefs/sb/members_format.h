@@ -105,6 +105,9 @@ static_assert(offsetof(struct bch_member, device_serial) == 232);
 /* Stride of members_v1: everything up to and including iops[1]. */
 #define BCH_MEMBER_V1_BYTES		56
 
+/* bucket_size, as the accessor of an option. */
+LE16_BITMASK(BCH_MEMBER_BUCKET_SIZE,		struct bch_member, bucket_size, 0, 16)
+
 LE64_BITMASK(BCH_MEMBER_STATE,			struct bch_member, flags,  0,  4)
 LE64_BITMASK(BCH_MEMBER_DISCARD,		struct bch_member, flags, 14, 15)
 LE64_BITMASK(BCH_MEMBER_DATA_ALLOWED,		struct bch_member, flags, 15, 20)

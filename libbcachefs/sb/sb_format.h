@@ -124,6 +124,9 @@ static inline __u64 bch2_sb_bset_magic(const struct bch_sb *sb)
 	return __bch2_sb_magic(sb) ^ BTREE_NODE_MAGIC_BASE;
 }
 
+/* block_size, as the accessor of an option. */
+LE16_BITMASK(BCH_SB_BLOCK_SIZE,	struct bch_sb, block_size, 0, 16)	/* sectors */
+
 /* --- flag words (spec 10 §5) --- */
 
 #define BCH_SB_BITS(name, word, first, end)					\
