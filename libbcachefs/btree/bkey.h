@@ -79,18 +79,6 @@ int bch2_bkey_cmp_packed(const struct bkey_unpacker *u, const struct bkey_packed
 int bch2_bkey_cmp_packed_pos(const struct bkey_unpacker *u, const struct bkey_packed *l,
 			     struct bpos r);
 
-static inline int bversion_cmp(struct bversion l, struct bversion r)
-{
-	if (l.hi != r.hi)
-		return l.hi < r.hi ? -1 : 1;
-	return l.lo == r.lo ? 0 : l.lo < r.lo ? -1 : 1;
-}
-
-static inline bool bversion_zero(struct bversion v)
-{
-	return !v.hi && !v.lo;
-}
-
 /* --- whole keys --- */
 
 /* A key of type deleted at @p, without value. */

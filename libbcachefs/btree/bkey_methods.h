@@ -53,6 +53,7 @@ struct bkey_validate_context {
 	size_t			journal_offset;
 	unsigned		flags;		/* enum bch_validate_flags */
 	struct printbuf		*err;		/* the reason is appended; may be NULL */
+	u16			*err_id;	/* gets the error id; may be NULL */
 };
 
 /*
@@ -82,11 +83,6 @@ do {										\
 } while (0)
 
 /* --- methods --- */
-
-enum bch_bkey_merge {
-	BKEY_MERGE_no,
-	BKEY_MERGE_yes,
-};
 
 struct bkey_ops {
 	/*
@@ -118,6 +114,7 @@ int bch2_bkey_val_validate(struct bch_fs *c, struct bkey_s_c k,
 int bch2_bkey_validate(struct bch_fs *c, struct bkey_s_c k,
 		       struct bkey_validate_context from);
 
+unsigned bch2_bkey_val_min_bytes(unsigned type);
 bool bch2_bkey_merge(struct bch_fs *c, struct bkey_s l, struct bkey_s_c r);
 
 /* --- text, spec 20 section 15 --- */

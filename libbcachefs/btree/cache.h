@@ -14,28 +14,23 @@
 int bch2_fs_btree_cache_init(struct bch_fs *c);
 void bch2_fs_btree_cache_exit(struct bch_fs *c);
 
-/* Bytes the cache may hold (pinned nodes may exceed it). */
+/* Bytes the cache may hold; pinned nodes may exceed it. */
 void bch2_btree_cache_set_limit(struct bch_fs *c, u64 bytes);
 
 u64 bch2_btree_ptr_hash_val(const struct bkey_i *k);
 
 struct btree *bch2_btree_node_get(struct bch_fs *c, const struct bkey_i *k,
 				  unsigned level, unsigned btree);
-struct btree *bch2_btree_node_get_noiter(struct bch_fs *c, const struct bkey_i *k,
-					 unsigned level, unsigned btree, bool nofill);
-int bch2_btree_node_prefetch(struct bch_fs *c, const struct bkey_i *k,
-			     unsigned level, unsigned btree);
-void bch2_btree_node_put(struct bch_fs *c, struct btree *b);
+struct btree *bch2_btree_node_get_nofill(struct bch_fs *c, const struct bkey_i *k,
+					 unsigned level, unsigned btree);
+bool bch2_btree_node_prefetch(struct bch_fs *c, const struct bkey_i *k,
+			      unsigned level, unsigned btree);
 void bch2_btree_node_pin(struct bch_fs *c, struct btree *b);
+void bch2_btree_node_put(struct bch_fs *c, struct btree *b);
 
 int bch2_btree_root_read(struct bch_fs *c, unsigned btree, const struct bkey_i *k,
 			 unsigned level);
 int bch2_btree_root_alloc_fake(struct bch_fs *c, unsigned btree, unsigned level);
 struct btree *bch2_btree_root_get(struct bch_fs *c, unsigned btree);
-
-struct btree *bch2_btree_node_alloc(struct bch_fs *c);
-void bch2_btree_node_free(struct bch_fs *c, struct btree *b);
-void *bch2_btree_buf_get(struct bch_fs *c, size_t bytes);
-void bch2_btree_buf_put(struct bch_fs *c, void *buf, size_t bytes);
 
 #endif /* _BCACHEFS_BTREE_CACHE_H */

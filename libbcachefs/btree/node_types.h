@@ -13,18 +13,13 @@
 #ifndef _BCACHEFS_BTREE_NODE_TYPES_H
 #define _BCACHEFS_BTREE_NODE_TYPES_H
 
-#include <linux/atomic.h>
-#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 
 #include "bcachefs_format.h"
 
 struct bch_fs;
-struct bch_dev;
-struct bio;
 
 /*
  * How to take the six fields out of a packed key: for field i,
@@ -42,8 +37,7 @@ struct bkey_unpacker {
 
 /* Life of a cached node; goes up only. Changes under btree.lock. */
 enum btree_node_state {
-	BTREE_NODE_new,		/* in the hash table, nothing read */
-	BTREE_NODE_in_flight,	/* the log is being read ahead */
+	BTREE_NODE_new,		/* in the hash table, not read, perhaps being read */
 	BTREE_NODE_ready,	/* checked and indexed */
 	BTREE_NODE_failed,	/* no usable copy; btree.error says why */
 };
@@ -54,7 +48,6 @@ enum btree_node_flag {
 	BTREE_NODE_fake,		/* empty root in memory only */
 	BTREE_NODE_need_rewrite,	/* damaged, repaired in memory, or a copy is bad */
 	BTREE_NODE_permanent,		/* a root: never evicted */
-	BTREE_NODE_prefetched,		/* entered by read-ahead, not yet asked for */
 };
 
 /* Keys that did not survive reading, for reports. */
@@ -111,13 +104,8 @@ struct btree {
 	u16			written;	/* sectors used by the bsets */
 	struct btree_node_read_stats stats;
 
-	/* --- read in flight; the completion side writes error, then done --- */
+	/* Read in flight; under .lock, or the cache's lock when not pinned. */
 	struct btree_node_io	*io;
-};
-
-/* A buffer of node size that waits for its next use. */
-struct btree_node_buf {
-	struct list_head	list;
 };
 
 #define BTREE_CACHE_HASH_BITS	12
@@ -128,13 +116,11 @@ struct btree_cache {
 	struct list_head	clock;		/* evictable nodes, hand at the front */
 	u64			bytes;		/* logs and indexes of all nodes */
 	u64			bytes_max;
-	u64			bytes_in_flight;	/* being read ahead */
-	u64			bytes_in_flight_max;
+	u64			prefetch_bytes;	/* read ahead by one iterator */
 	size_t			nr_nodes;
 
-	/* Free log buffers of node size. */
-	struct list_head	free_bufs;
-	unsigned		nr_free_bufs;
+	/* Spare room to sort keys in; one is enough for a single reader. */
+	struct btree_node_scratch *scratch;
 
 	/* Counted for reports. */
 	u64			nr_reads;

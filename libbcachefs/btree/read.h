@@ -15,10 +15,16 @@ struct btree_node_io;
 
 int bch2_btree_node_read(struct bch_fs *c, struct btree *b);
 int bch2_btree_node_read_start(struct bch_fs *c, struct btree *b);
-void bch2_btree_node_read_abort(struct bch_fs *c, struct btree *b);
+bool bch2_btree_node_read_pending(struct btree *b);
+void bch2_btree_node_read_drop(struct btree *b);
 
-/* One copy of a node as it is on the device, for tools that show it raw. */
+u32 bch2_btree_node_sectors(const struct bch_fs *c);
+
+/*
+ * One copy of a node as it is on the device, for tools that show it raw: reads
+ * from pointer @ptr_idx of @k the whole node into @buf.
+ */
 int bch2_btree_node_read_copy(struct bch_fs *c, const struct bkey_i *k, unsigned ptr_idx,
-			      void *buf, size_t bytes, struct printbuf *err);
+			      void *buf, struct printbuf *err);
 
 #endif /* _BCACHEFS_BTREE_READ_H */
