@@ -34,10 +34,11 @@ PKG_LIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 # libaio, libscrypt and the flavours of liburcu have no (usable) .pc file
 LDLIBS		:= -Wl,--as-needed $(PKG_LIBS) -laio -lscrypt \
-		   -lurcu -lurcu-memb -lurcu-mb -lurcu-cds -lurcu-common -lpthread -lm
+		   -lurcu -lurcu-bp -lurcu-memb -lurcu-mb -lurcu-cds -lurcu-common -lpthread -lm
 
 CFLAGS		?= -O2 -g
-WARN		:= -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Werror
+WARN		:= -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
+		   -Wno-missing-field-initializers -Werror
 BASE		:= -std=gnu11 $(WARN) -D_GNU_SOURCE -D__KERNEL_SHIM__ -D_FILE_OFFSET_BITS=64 \
 		   -fno-strict-aliasing -fno-omit-frame-pointer -pthread -MMD -MP
 SANFLAGS	:= $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)

@@ -7,8 +7,6 @@ import struct
 
 import pytest
 
-import images
-import manifest
 import run
 
 

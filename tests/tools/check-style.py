@@ -9,6 +9,7 @@ of unfinished work, no path of somebody's machine. Prints one line per offence; 
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -36,13 +37,15 @@ def read(path):
 
 def text_files():
     """Everything git tracks or would track, except images and licence text."""
-    out = subprocess.run(['git', '-C', ROOT, 'ls-files', '-co', '--exclude-standard'],
-                         stdout=subprocess.PIPE, check=False).stdout.decode().split('\n')
+    out = []
+    if shutil.which('git'):
+        out = subprocess.run(['git', '-C', ROOT, 'ls-files', '-co', '--exclude-standard'],
+                             stdout=subprocess.PIPE, check=False).stdout.decode().split('\n')
     if not any(out):
         out = [os.path.relpath(os.path.join(d, f), ROOT) for d, _, fs in os.walk(ROOT) for f in fs]
     for p in sorted(set(out)):
         skip = p.endswith(('.zst', '.bin', '.pyc')) or '/corpus/' in p or p == 'COPYING' or \
-            p.startswith(('build', '.git/'))
+            p.startswith(('build', '.git/', 'debian/bcachefs-tools/', 'debian/.debhelper/'))
         if p and not skip and os.path.isfile(os.path.join(ROOT, p)):
             yield p
 
