@@ -18,7 +18,9 @@
 #define __cold			__attribute__((__cold__))
 #define __hot			__attribute__((__hot__))
 #define __pure			__attribute__((__pure__))
+#ifndef __attribute_const__
 #define __attribute_const__	__attribute__((__const__))
+#endif
 #define __malloc		__attribute__((__malloc__))
 #define __maybe_unused		__attribute__((__unused__))
 #define __always_unused		__attribute__((__unused__))

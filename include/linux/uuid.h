@@ -18,24 +18,23 @@ typedef struct {
 
 typedef struct {
 	__u8	b[UUID_SIZE];
-} uuid_t_shim_;
-typedef uuid_t_shim_		__uuid_t;
+} shim_uuid_t;
 
 extern const guid_t guid_null;
 
 void generate_random_uuid(unsigned char uuid[16]);
 void generate_random_guid(unsigned char guid[16]);
 void guid_gen(guid_t *u);
-void shim_uuid_gen(__uuid_t *u);
-int shim_uuid_parse(const char *text, __uuid_t *u);
+void shim_uuid_gen(shim_uuid_t *u);
+int shim_uuid_parse(const char *text, shim_uuid_t *u);
 bool __must_check uuid_is_valid(const char *uuid);
 
 /*
  * libuuid has a uuid_t, uuid_copy() and uuid_parse() of its own: a tool file that wants those
- * includes <uuid/uuid.h> first and uses __uuid_t for the kernel's.
+ * includes <uuid/uuid.h> first and uses shim_uuid_t for the kernel's.
  */
 #ifndef _UL_LIBUUID_UUID_H
-typedef __uuid_t		uuid_t;
+typedef shim_uuid_t		uuid_t;
 extern const uuid_t uuid_null;
 #define uuid_gen(u)		shim_uuid_gen(u)
 #define uuid_parse(text, u)	shim_uuid_parse(text, u)
