@@ -184,8 +184,8 @@
 	x(data_read_csum_err,			BCH_ERR_data_read)		\
 	x(data_read_decompress_err,		BCH_ERR_data_read)		\
 	x(data_read_decrypt_err,		BCH_ERR_data_read)		\
-	x(data_read_no_device,			BCH_ERR_data_read)		\
 	x(data_read_no_replica,			BCH_ERR_data_read)		\
+	x(data_read_no_device,			BCH_ERR_data_read)		\
 	x(data_read_no_encryption_key,		BCH_ERR_data_read)		\
 	x(data_read_stale_ptr,			BCH_ERR_data_read)		\
 	x(data_read_key_overwritten,		BCH_ERR_data_read)		\
@@ -195,6 +195,7 @@
 	x(data_read_too_big,			BCH_ERR_data_read)		\
 	x(data_read_unknown_csum_type,		BCH_ERR_data_read)		\
 	x(data_read_unknown_compression,	BCH_ERR_data_read)		\
+	x(data_read_beyond_device,		BCH_ERR_data_read)		\
 	x(data_read_ec_reconstruct_err,		BCH_ERR_data_read)		\
 	x(decompress,				EIO)				\
 	x(decompress_type_unknown,		BCH_ERR_decompress)		\
@@ -229,6 +230,7 @@
 	x(btree_root_missing,			EIO)				\
 	x(btree_root_bad_level,			EIO)				\
 	x(btree_topology,			EIO)				\
+	x(btree_need_topology_repair,		BCH_ERR_btree_topology)		\
 	x(bkey_format_invalid,			EINVAL)				\
 	x(invalid_bkey,				EIO)				\
 										\
