@@ -23,6 +23,8 @@
 	  "Find surviving copies of an overwritten superblock")				\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\
+	x(restore,	"restore",	rescue,						\
+	  "Copy files out of an unmounted or damaged filesystem")			\
 	x(version,	"version",	misc,		"Print the version of this tool")
 
 #define x(fn, ...)	int cmd_##fn(int argc, char *argv[]);

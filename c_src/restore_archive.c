@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Destinations of the restore command that libarchive writes: a directory, and
+ * a tar stream (pax, with sparse files, extended attributes and ACLs).
+ *
+ * The directory sink writes below the current directory. libarchive is told to
+ * follow no symbolic link on its way and to accept neither ".." nor absolute
+ * names, so a hostile filesystem cannot reach outside. Times and permissions of
+ * directories are set at the end, when nothing is created in them any more.
+ */
+#include <sys/types.h>
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "restore.h"
+
+struct archive_sink {
+	struct restore_sink	sink;
+	struct archive		*a;
+	bool			tar;
+	bool			no_owner;
+	struct archive_entry	*ent;		/* reused */
+	/* The tar writer wants the bytes between data ranges too. */
+	uint64_t		pos;
+};
+
+/* POSIX ACLs in the form of the system.posix_acl_* xattrs: a header, then these. */
+struct acl_xattr_entry {
+	uint16_t	tag;
+	uint16_t	perm;
+	uint32_t	id;
+};
+
+static int acl_tag_to_archive(unsigned tag)
+{
+	switch (tag) {
+	case 0x01: return ARCHIVE_ENTRY_ACL_USER_OBJ;
+	case 0x02: return ARCHIVE_ENTRY_ACL_USER;
+	case 0x04: return ARCHIVE_ENTRY_ACL_GROUP_OBJ;
+	case 0x08: return ARCHIVE_ENTRY_ACL_GROUP;
+	case 0x10: return ARCHIVE_ENTRY_ACL_MASK;
+	case 0x20: return ARCHIVE_ENTRY_ACL_OTHER;
+	default:   return 0;
+	}
+}
+
+/* Hands an ACL over to libarchive. False if it is not an ACL. */
+static bool add_acl(struct archive_entry *ent, int type, const struct restore_xattr *x)
+{
+	const uint8_t *p = x->value;
+
+	if (x->len < 4 || (x->len - 4) % sizeof(struct acl_xattr_entry))
+		return false;
+
+	for (size_t off = 4; off < x->len; off += sizeof(struct acl_xattr_entry)) {
+		struct acl_xattr_entry e;
+		int tag, perm = 0;
+
+		memcpy(&e, p + off, sizeof(e));
+		tag = acl_tag_to_archive(e.tag);
+		if (!tag)
+			return false;
+		if (e.perm & 4)
+			perm |= ARCHIVE_ENTRY_ACL_READ;
+		if (e.perm & 2)
+			perm |= ARCHIVE_ENTRY_ACL_WRITE;
+		if (e.perm & 1)
+			perm |= ARCHIVE_ENTRY_ACL_EXECUTE;
+		archive_entry_acl_add_entry(ent, type, perm, tag,
+					    tag == ARCHIVE_ENTRY_ACL_USER ||
+					    tag == ARCHIVE_ENTRY_ACL_GROUP ? (int) e.id : -1,
+					    NULL);
+	}
+	return true;
+}
+
+static void add_xattrs(struct archive_sink *s, struct restore_ctx *ctx, struct restore_entry *e)
+{
+	for (size_t i = 0; i < e->nr_xattrs; i++) {
+		struct restore_xattr *x = e->xattrs + i;
+		int acl = 0;
+
+		if (!strcmp(x->name, "system.posix_acl_access"))
+			acl = ARCHIVE_ENTRY_ACL_TYPE_ACCESS;
+		else if (!strcmp(x->name, "system.posix_acl_default"))
+			acl = ARCHIVE_ENTRY_ACL_TYPE_DEFAULT;
+
+		if (acl) {
+			if (!add_acl(s->ent, acl, x))
+				restore_error(ctx, e->path, "%s is not a valid ACL", x->name);
+			continue;
+		}
+
+		/* Options are attributes that only a mounted bcachefs takes. */
+		if (!s->tar && !strncmp(x->name, "bcachefs.", 9))
+			continue;
+		archive_entry_xattr_add_entry(s->ent, x->name, x->value, x->len);
+	}
+}
+
+static void fill_archive_entry(struct archive_sink *s, struct restore_ctx *ctx,
+			       struct restore_entry *e)
+{
+	struct archive_entry *ent = archive_entry_clear(s->ent);
+
+	archive_entry_set_pathname(ent, e->path);
+	archive_entry_set_mode(ent, e->mode);
+	archive_entry_set_uid(ent, s->no_owner ? geteuid() : e->uid);
+	archive_entry_set_gid(ent, s->no_owner ? getegid() : e->gid);
+	archive_entry_set_nlink(ent, e->nlink);
+	archive_entry_set_atime(ent, e->atime.tv_sec, e->atime.tv_nsec);
+	archive_entry_set_mtime(ent, e->mtime.tv_sec, e->mtime.tv_nsec);
+	archive_entry_set_ctime(ent, e->ctime.tv_sec, e->ctime.tv_nsec);
+	archive_entry_set_birthtime(ent, e->otime.tv_sec, e->otime.tv_nsec);
+
+	if (e->hardlink_of) {
+		archive_entry_set_hardlink(ent, e->hardlink_of);
+		archive_entry_unset_size(ent);
+		return;
+	}
+
+	if (S_ISREG(e->mode))
+		archive_entry_set_size(ent, e->size);
+	else
+		archive_entry_set_size(ent, 0);
+	if (S_ISLNK(e->mode))
+		archive_entry_set_symlink(ent, e->target);
+	if (S_ISCHR(e->mode) || S_ISBLK(e->mode))
+		archive_entry_set_rdev(ent, makedev(e->rdev_major, e->rdev_minor));
+
+	if (S_ISREG(e->mode) &&
+	    !(e->nr_data == 1 && !e->data[0].start && e->data[0].end >= e->size)) {
+		for (size_t i = 0; i < e->nr_data; i++)
+			archive_entry_sparse_add_entry(ent, e->data[i].start,
+						       e->data[i].end - e->data[i].start);
+		/* A file that is one hole: an empty range at its end says so. */
+		if (!e->nr_data && e->size)
+			archive_entry_sparse_add_entry(ent, e->size, 0);
+	}
+	add_xattrs(s, ctx, e);
+}
+
+struct write_state {
+	struct archive_sink	*s;
+	struct restore_ctx	*ctx;
+	struct restore_entry	*e;
+};
+
+/*
+ * libarchive's tar writer takes the file as one stream and leaves out the
+ * holes by itself, from the map it was given: feed it zeroes for them.
+ */
+static int tar_fill_zeroes(struct archive_sink *s, uint64_t to)
+{
+	static const char zeroes[1 << 16];
+
+	while (s->pos < to) {
+		size_t n = to - s->pos < sizeof(zeroes) ? to - s->pos : sizeof(zeroes);
+		la_ssize_t r = archive_write_data(s->a, zeroes, n);
+
+		if (r <= 0)
+			return -EIO;
+		s->pos += r;
+	}
+	return 0;
+}
+
+static int write_piece(void *priv, uint64_t offset, const void *buf, size_t len)
+{
+	struct write_state *w = priv;
+	struct archive_sink *s = w->s;
+	const char *p = buf;
+
+	if (!s->tar) {
+		la_ssize_t r = archive_write_data_block(s->a, buf, len, offset);
+
+		return r < 0 ? -ECANCELED : 0;
+	}
+
+	if (tar_fill_zeroes(s, offset))
+		return -ECANCELED;
+	while (len) {
+		la_ssize_t r = archive_write_data(s->a, p, len);
+
+		if (r <= 0)
+			return -ECANCELED;
+		s->pos += r;
+		p += r;
+		len -= r;
+	}
+	return 0;
+}
+
+static int sink_failed(struct archive_sink *s, struct restore_ctx *ctx,
+		       struct restore_entry *e, const char *what)
+{
+	int err = archive_errno(s->a);
+
+	restore_error(ctx, e->path, "%s: %s", what,
+		      archive_error_string(s->a) ?: strerror(err ?: EIO));
+	/* A full or broken destination will not get better with the next file. */
+	if (err == ENOSPC || err == EDQUOT || err == EROFS || err == EPIPE || s->tar)
+		ctx->fatal = true;
+	return err ? -err : -EIO;
+}
+
+/* Sockets have no place in libarchive: make them by hand. */
+static int make_socket(struct archive_sink *s, struct restore_ctx *ctx, struct restore_entry *e)
+{
+	struct timespec times[2] = { e->atime, e->mtime };
+
+	if (s->tar) {
+		restore_warning(ctx, e->path, "sockets cannot be stored in a tar stream");
+		return 0;
+	}
+
+	if (mknodat(AT_FDCWD, e->path, S_IFSOCK | 0600, 0) ||
+	    (!s->no_owner &&
+	     fchownat(AT_FDCWD, e->path, e->uid, e->gid, AT_SYMLINK_NOFOLLOW)) ||
+	    fchmodat(AT_FDCWD, e->path, e->mode & 07777, 0) ||
+	    utimensat(AT_FDCWD, e->path, times, AT_SYMLINK_NOFOLLOW)) {
+		int err = errno;
+
+		restore_error(ctx, e->path, "cannot create socket: %s", strerror(err));
+		return -err;
+	}
+	return 0;
+}
+
+static int write_contents(struct archive_sink *s, struct restore_ctx *ctx,
+			  struct restore_entry *e)
+{
+	struct write_state w = { s, ctx, e };
+	int ret;
+
+	s->pos = 0;
+	ret = restore_file_read(ctx, e, write_piece, &w);
+	if (ret == -ECANCELED)
+		return sink_failed(s, ctx, e, "cannot write");
+	/* A tar stream has announced the size: it must be kept even after an error. */
+	if (s->tar && tar_fill_zeroes(s, e->size))
+		return sink_failed(s, ctx, e, "cannot write");
+	return ret;
+}
+
+static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx,
+			      struct restore_entry *e)
+{
+	struct archive_sink *s = (struct archive_sink *) sink;
+	struct stat st;
+	int ret = 0, r;
+
+	/* libarchive would silently replace it. */
+	if (!s->tar && !ctx->opts.overwrite && !S_ISDIR(e->mode) && !lstat(e->path, &st)) {
+		restore_error(ctx, e->path, "already exists in the destination");
+		return -EEXIST;
+	}
+
+	if (S_ISSOCK(e->mode) && !e->hardlink_of)
+		return make_socket(s, ctx, e);
+
+	fill_archive_entry(s, ctx, e);
+
+	r = archive_write_header(s->a, s->ent);
+	if (r < ARCHIVE_WARN)
+		return sink_failed(s, ctx, e, "cannot create");
+	if (r == ARCHIVE_WARN)
+		restore_warning(ctx, e->path, "%s", archive_error_string(s->a));
+
+	if (S_ISREG(e->mode) && !e->hardlink_of && e->size)
+		ret = write_contents(s, ctx, e);
+
+	r = archive_write_finish_entry(s->a);
+	if (r < ARCHIVE_OK && !ret)
+		ret = sink_failed(s, ctx, e, "not everything could be set");
+
+	if (!s->tar && ret == -EIO && ctx->file_damaged && !ctx->opts.ignore_errors &&
+	    !unlink(e->path))
+		restore_warning(ctx, e->path, "incomplete file removed");
+	return ret;
+}
+
+static int archive_sink_finish(struct restore_sink *sink, struct restore_ctx *ctx)
+{
+	struct archive_sink *s = (struct archive_sink *) sink;
+
+	if (archive_write_close(s->a) < ARCHIVE_WARN) {
+		restore_error(ctx, ".", "cannot finish: %s", archive_error_string(s->a));
+		return -EIO;
+	}
+	return 0;
+}
+
+static void archive_sink_free(struct restore_sink *sink)
+{
+	struct archive_sink *s = (struct archive_sink *) sink;
+
+	archive_entry_free(s->ent);
+	archive_write_free(s->a);
+	free(s);
+}
+
+static struct archive_sink *sink_alloc(struct archive *a)
+{
+	struct archive_sink *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->ent = archive_entry_new();
+	if (!a || !s || !s->ent) {
+		archive_write_free(a);
+		free(s);
+		return NULL;
+	}
+	s->a			= a;
+	s->sink.entry		= archive_sink_entry;
+	s->sink.finish		= archive_sink_finish;
+	s->sink.free		= archive_sink_free;
+	s->sink.wants_data	= true;
+	return s;
+}
+
+/**
+ * restore_disk_sink - a sink that writes below the current directory
+ * @opts: owners and overwriting
+ *
+ * Returns NULL if out of memory.
+ */
+struct restore_sink *restore_disk_sink(const struct restore_opts *opts)
+{
+	int flags = ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL |
+		    ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+		    ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+	struct archive_sink *s;
+
+	if (!opts->no_owner)
+		flags |= ARCHIVE_EXTRACT_OWNER;
+	if (opts->overwrite)
+		flags |= ARCHIVE_EXTRACT_UNLINK;
+
+	s = sink_alloc(archive_write_disk_new());
+	if (!s)
+		return NULL;
+	s->no_owner = opts->no_owner;
+	archive_write_disk_set_options(s->a, flags);
+	return &s->sink;
+}
+
+/**
+ * restore_tar_sink - a sink that writes a pax tar stream
+ * @opts: owners
+ * @out: where to; not closed
+ *
+ * Returns NULL if out of memory or the stream cannot be written.
+ */
+struct restore_sink *restore_tar_sink(const struct restore_opts *opts, FILE *out)
+{
+	struct archive_sink *s = sink_alloc(archive_write_new());
+
+	if (!s)
+		return NULL;
+	s->tar		= true;
+	s->no_owner	= opts->no_owner;
+
+	/* Names are bytes: no character set conversion. */
+	if (archive_write_set_format_pax(s->a) != ARCHIVE_OK ||
+	    archive_write_set_options(s->a, "pax:hdrcharset=BINARY,pax:xattrheader=SCHILY") !=
+	    ARCHIVE_OK ||
+	    archive_write_set_bytes_in_last_block(s->a, 1) != ARCHIVE_OK ||
+	    archive_write_open_fd(s->a, fileno(out)) != ARCHIVE_OK) {
+		fprintf(stderr, "error: cannot write the tar stream: %s\n",
+			archive_error_string(s->a));
+		archive_sink_free(&s->sink);
+		return NULL;
+	}
+	return &s->sink;
+}

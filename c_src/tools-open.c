@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Opening and starting a filesystem for a command: names to devices, the key
+ * of encrypted filesystems, and messages when it does not work.
+ */
+#include <sys/types.h>
+#include <errno.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bcachefs.h"
+#include "init/fs.h"
+#include "sb/io.h"
+#include "shim/keyring.h"
+#include "tools-open.h"
+#include "tools-passphrase.h"
+#include "tools.h"
+
+void tools_read_only_opts(struct bch_opts *opts)
+{
+	opt_set(*opts, nochanges,	true);
+	opt_set(*opts, read_only,	true);
+	opt_set(*opts, norecovery,	true);
+	opt_set(*opts, degraded,	BCH_DEGRADED_very);
+	opt_set(*opts, errors,		BCH_ON_ERROR_continue);
+}
+
+static int add_key(const struct bch_sb *sb, const char *passphrase_file)
+{
+	char *desc, *pass;
+	struct bch_key key;
+	int ret;
+
+	/* What is in a keyring the core finds by itself. */
+	if (!passphrase_file && !tools_key_from_keyring(sb, &key)) {
+		sodium_memzero(&key, sizeof(key));
+		return 0;
+	}
+
+	pass = passphrase_file
+		? tools_passphrase_from_file(passphrase_file)
+		: tools_passphrase_ask("Enter passphrase: ");
+	ret = pass ? tools_passphrase_key(sb, pass, &key) : -ENOKEY;
+	if (ret == -EACCES)
+		tools_error("incorrect passphrase");
+	else if (ret && pass)
+		tools_error("cannot derive a key with the parameters in the superblock: %s",
+			    strerror(-ret));
+	desc = tools_key_description(sb);
+	if (!ret)
+		ret = shim_add_key(desc, &key, sizeof(key));
+	sodium_memzero(&key, sizeof(key));
+	tools_passphrase_free(pass);
+	free(desc);
+	return ret;
+}
+
+int tools_unlock_for_process(char *const *paths, unsigned nr, const struct bch_opts *opts,
+			     const char *passphrase_file)
+{
+	struct bch_opts read_opts = *opts;
+	struct bch_sb_handle sb;
+	int ret = 0;
+
+	opt_set(read_opts, nochanges,	true);
+	opt_set(read_opts, noexcl,	true);
+
+	/* Any member will do; why one cannot be opened is told when opening them all. */
+	for (unsigned i = 0; i < nr; i++) {
+		struct printbuf err = PRINTBUF;
+		int bad;
+
+		memset(&sb, 0, sizeof(sb));
+		bad = bch2_read_super_err(paths[i], &read_opts, &sb, &err);
+		printbuf_exit(&err);
+		if (bad)
+			continue;
+		if (tools_sb_is_encrypted(sb.sb))
+			ret = add_key(sb.sb, passphrase_file);
+		bch2_free_super(&sb);
+		break;
+	}
+	return ret;
+}
+
+struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_opts *opts,
+				     const char *passphrase_file)
+{
+	struct tools_devices devs;
+	struct bch_fs *c = NULL;
+
+	tools_expand_devices(args, nr, &devs);
+	if (!tools_unlock_for_process(devs.d, devs.nr, opts, passphrase_file)) {
+		c = bch2_fs_open((const char *const *) devs.d, devs.nr, opts);
+		if (IS_ERR(c)) {
+			tools_error("cannot open %s: %s", args[0], bch2_err_str(PTR_ERR(c)));
+			c = NULL;
+		}
+	}
+	tools_devices_free(&devs);
+	return c;
+}
+
+struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *opts,
+			     const char *passphrase_file)
+{
+	struct bch_fs *c = tools_open_fs_nostart(args, nr, opts, passphrase_file);
+	int ret;
+
+	if (!c)
+		return NULL;
+	ret = bch2_fs_start(c);
+	if (ret) {
+		tools_error("cannot start %s: %s", args[0], bch2_err_str(ret));
+		bch2_fs_stop(c);
+		return NULL;
+	}
+	return c;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Opening and starting a filesystem for a command.
+ */
+#ifndef _BCACHEFS_TOOLS_OPEN_H
+#define _BCACHEFS_TOOLS_OPEN_H
+
+#include "opts.h"
+
+struct bch_fs;
+
+/* What the commands that only read have in common (Documentation/format/70 section 6). */
+void tools_read_only_opts(struct bch_opts *opts);
+
+/*
+ * Makes the key of an encrypted filesystem known to this process: from the
+ * keyrings, from @passphrase_file if not NULL, or by asking. Nothing is done for
+ * filesystems that need none. Returns 0, or negative after a message.
+ */
+int tools_unlock_for_process(char *const *paths, unsigned nr, const struct bch_opts *opts,
+			     const char *passphrase_file);
+
+/*
+ * Expands device names, unlocks, opens and starts. NULL: a message was printed.
+ * To be given to bch2_fs_stop().
+ */
+struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *opts,
+			     const char *passphrase_file);
+
+/* The same without starting: bch2_fs_start() is up to the caller. */
+struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_opts *opts,
+				     const char *passphrase_file);
+
+#endif /* _BCACHEFS_TOOLS_OPEN_H */
