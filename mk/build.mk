@@ -28,7 +28,7 @@ say		=
 endif
 
 PKGS		:= blkid uuid libsodium libisal libxxhash liblz4 libzstd zlib libkeyutils \
-		   libutf8proc jansson
+		   libutf8proc jansson libarchive
 PKG_CFLAGS	:= $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS	:= $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 

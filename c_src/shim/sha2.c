@@ -2,6 +2,7 @@
 /*
  * SHA-256 over libsodium.
  */
+#include <sys/types.h>
 #include <sodium.h>
 
 #include <crypto/sha2.h>
