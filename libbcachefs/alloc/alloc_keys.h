@@ -79,6 +79,8 @@ enum bch_data_type alloc_data_type(const struct bch_alloc_v4 *a, unsigned int hi
 
 void bch2_alloc_to_v4(struct bkey_s_c k, struct bch_alloc_v4 *a);
 
+void bch2_data_type_to_text(struct printbuf *out, unsigned int type);
+
 int bch2_alloc_v1_validate(struct bch_fs *c, struct bkey_s_c k, struct bkey_validate_context from);
 int bch2_alloc_v2_validate(struct bch_fs *c, struct bkey_s_c k, struct bkey_validate_context from);
 int bch2_alloc_v3_validate(struct bch_fs *c, struct bkey_s_c k, struct bkey_validate_context from);
