@@ -69,7 +69,7 @@ enum tools_args_result {
 
 /*
  * Parses argv[1..argc-1]. On TOOLS_ARGS_OK *pos points to the positionals,
- * moved to the end of argv and followed by NULL, and *nr is their number.
+ * moved to argv[1..] and followed by NULL, and *nr is their number.
  */
 enum tools_args_result tools_args_parse(const struct tools_cmdline *, int argc, char *argv[],
 					char ***pos, unsigned *nr, FILE *out, FILE *err);

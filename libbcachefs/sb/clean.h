@@ -12,6 +12,8 @@
 
 #include "bcachefs.h"
 
+struct bch_sb_text;
+
 struct jset_entry *bch2_sb_clean_entry_first(const struct bch_sb_field_clean *);
 struct jset_entry *bch2_sb_clean_entry_next(const struct bch_sb_field_clean *,
 					    const struct jset_entry *);
@@ -36,7 +38,7 @@ int bch2_sb_clean_validate_late(struct bch_fs *, struct bch_sb_field_clean *,
 
 int bch2_sb_clean_validate(struct bch_sb *, struct bch_sb_field *, unsigned,
 			   struct printbuf *);
-void bch2_sb_clean_to_text(struct printbuf *, struct bch_fs *, struct bch_sb *,
-			   struct bch_sb_field *);
+void bch2_sb_clean_to_text(struct printbuf *, struct bch_sb *, struct bch_sb_field *,
+			   const struct bch_sb_text *);
 
 #endif /* _BCACHEFS_SB_CLEAN_H */

@@ -9,11 +9,12 @@
 #ifndef _BCACHEFS_SB_FIELD_H
 #define _BCACHEFS_SB_FIELD_H
 
-#include <linux/container_of.h>
+#include <linux/stddef.h>
 
 #include "bcachefs_format.h"
 
 struct bch_sb_handle;
+struct bch_sb_text;
 struct printbuf;
 
 /* Walks the sections in stored order; stops at the first one that does not fit. */
@@ -30,11 +31,9 @@ struct bch_sb_field *bch2_sb_field_get_id(const struct bch_sb *, enum bch_sb_fie
 struct bch_sb_field *bch2_sb_field_resize_id(struct bch_sb_handle *, enum bch_sb_field_type,
 					     unsigned u64s);
 
-/* Size of a section in bytes, header included. */
-static inline size_t bch2_sb_field_bytes(const struct bch_sb_field *f)
-{
-	return (size_t) le32_to_cpu(f->u64s) * sizeof(u64);
-}
+/* Does the section @f reach as far as the member @_member of its type? */
+#define bch2_sb_field_has(_f, _member)						\
+	(bch2_sb_field_bytes(&(_f)->field) >= offsetofend(typeof(*(_f)), _member))
 
 /* First byte behind a section. */
 static inline void *bch2_sb_field_end(const struct bch_sb_field *f)
@@ -70,8 +69,8 @@ struct bch_sb_field_ops {
 	int		(*validate)(struct bch_sb *, struct bch_sb_field *, unsigned flags,
 				    struct printbuf *err);
 	/* Body of the section for people. */
-	void		(*to_text)(struct printbuf *, struct bch_fs *, struct bch_sb *,
-				   struct bch_sb_field *);
+	void		(*to_text)(struct printbuf *, struct bch_sb *, struct bch_sb_field *,
+				   const struct bch_sb_text *);
 };
 
 const struct bch_sb_field_ops *bch2_sb_field_ops(unsigned type);

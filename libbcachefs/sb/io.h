@@ -14,10 +14,6 @@
 #include "sb/text.h"
 #include "sb/validate.h"
 
-/* Sector of the primary superblock, and of the layout's own copy (spec 10 section 2). */
-#define BCH_SB_SECTOR			8
-#define BCH_SB_LAYOUT_SECTOR		7
-
 int bch2_bdev_read(struct block_device *, u64 sector, void *buf, size_t bytes);
 
 int bch2_sb_handle_alloc(struct bch_sb_handle *, size_t bytes);
@@ -33,11 +29,5 @@ int bch2_read_super_err(const char *path, struct bch_opts *opts, struct bch_sb_h
 void bch2_free_super(struct bch_sb_handle *);
 
 int bch2_sb_to_cpu(struct bch_fs *);
-
-/* Bytes used by a superblock: header and sections. */
-static inline size_t bch2_sb_bytes(const struct bch_sb *sb)
-{
-	return sizeof(*sb) + (size_t) le32_to_cpu(sb->u64s) * sizeof(u64);
-}
 
 #endif /* _BCACHEFS_SB_IO_H */

@@ -9,7 +9,11 @@
 #ifndef _BCACHEFS_SB_MEMBERS_H
 #define _BCACHEFS_SB_MEMBERS_H
 
+#include <linux/math64.h>
+
 #include "bcachefs.h"
+
+struct bch_sb_text;
 
 /* --- entries in a superblock --- */
 
@@ -98,23 +102,22 @@ static inline bool bucket_valid(const struct bch_dev *ca, u64 bucket)
 
 void bch2_dev_io_error(struct bch_dev *, enum bch_member_error_type);
 
-int bch2_dev_alloc(struct bch_fs *, unsigned idx, struct bch_dev **);
-int bch2_dev_attach(struct bch_fs *, struct bch_sb_handle *, struct printbuf *err);
+struct bch_dev *bch2_dev_alloc(struct bch_fs *, unsigned idx);
 void bch2_dev_free(struct bch_dev *);
-int bch2_fs_members_init(struct bch_fs *);
-void bch2_fs_members_exit(struct bch_fs *);
 
-void bch2_dev_describe(struct printbuf *, struct bch_fs *, unsigned idx);
+/* "device 1 (/dev/sdb)", or what is known of a device that is missing. */
+void bch2_dev_to_text(struct printbuf *, const struct bch_sb *, unsigned idx, const char *path);
 
 /* --- texts and the sections' methods (sb/sections.c) --- */
 
-void bch2_member_to_text(struct printbuf *, struct bch_sb *, unsigned idx, unsigned column);
+void bch2_member_to_text(struct printbuf *, struct bch_sb *, unsigned idx,
+			 const struct bch_sb_text *);
 
 int bch2_sb_members_v1_validate(struct bch_sb *, struct bch_sb_field *, unsigned,
 				struct printbuf *);
 int bch2_sb_members_v2_validate(struct bch_sb *, struct bch_sb_field *, unsigned,
 				struct printbuf *);
-void bch2_sb_members_to_text(struct printbuf *, struct bch_fs *, struct bch_sb *,
-			     struct bch_sb_field *);
+void bch2_sb_members_to_text(struct printbuf *, struct bch_sb *, struct bch_sb_field *,
+			     const struct bch_sb_text *);
 
 #endif /* _BCACHEFS_SB_MEMBERS_H */

@@ -8,6 +8,13 @@
 
 #include <linux/types.h>
 
+/* How something is validated, on every floor. */
+enum bch_validate_flags {
+	BCH_VALIDATE_write	= 1 << 0,	/* about to be written: no excuses */
+	BCH_VALIDATE_commit	= 1 << 1,	/* about to be committed */
+	BCH_VALIDATE_silent	= 1 << 2,	/* only the result counts: no report, no counting */
+};
+
 struct bch_sb;
 struct block_device;
 struct file;

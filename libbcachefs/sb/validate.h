@@ -21,6 +21,5 @@ int bch2_sb_validate(struct bch_sb *, const struct bch_opts *, u64 read_offset,
 		     unsigned flags, struct printbuf *err);
 
 int bch2_sb_fixup(struct bch_sb_handle *);
-int bch2_sb_opts_validate(const struct bch_sb *, struct printbuf *err);
 
 #endif /* _BCACHEFS_SB_VALIDATE_H */
