@@ -34,7 +34,7 @@ struct nonce bch2_extent_nonce(struct bversion version, const struct bch_extent_
  * @sectors:	number of wanted sectors
  *
  * Return: 0; -BCH_ERR_data_read_bad_crc_entry if the sizes contradict each other,
- * -BCH_ERR_data_read_unknown_csum_type, -BCH_ERR_data_read_no_encryption_key.
+ * -BCH_ERR_data_read_unknown_{compression,csum_type}, -BCH_ERR_data_read_no_encryption_key.
  */
 int bch2_extent_decode_check(const struct bch_extent_decode *d, u32 offset, u32 sectors)
 {
@@ -52,6 +52,9 @@ int bch2_extent_decode_check(const struct bch_extent_decode *d, u32 offset, u32 
 	if (!bch2_compression_type_is_compressed(crc->compression_type) &&
 	    crc->compressed_size != crc->uncompressed_size)
 		return -BCH_ERR_data_read_bad_crc_entry;
+
+	if (crc->compression_type >= BCH_COMPRESSION_TYPE_NR)
+		return -BCH_ERR_data_read_unknown_compression;
 
 	if (crc->csum_type >= BCH_CSUM_NR)
 		return -BCH_ERR_data_read_unknown_csum_type;

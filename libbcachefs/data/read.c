@@ -64,6 +64,8 @@ const char *bch2_read_reason_str(int err)
 		return "invalid extent";
 	case BCH_ERR_data_read_unknown_csum_type:
 		return "unknown checksum type";
+	case BCH_ERR_data_read_unknown_compression:
+		return "unknown compression type";
 	case BCH_ERR_EIO_key_type_error:
 		return "data was lost earlier, and marked as lost";
 	case BCH_ERR_EIO_missing_indirect_extent:
