@@ -25,6 +25,10 @@
 	  "Unlock an encrypted filesystem before it is mounted")			\
 	x(restore,	"restore",	rescue,						\
 	  "Copy files out of an unmounted or damaged filesystem")			\
+	x(dump,		"dump",		debug,						\
+	  "Write the metadata of a filesystem to sparse images")			\
+	x(undump,	"undump",	debug,						\
+	  "Unpack images written by dump")						\
 	x(version,	"version",	misc,		"Print the version of this tool")
 
 #define x(fn, ...)	int cmd_##fn(int argc, char *argv[]);
