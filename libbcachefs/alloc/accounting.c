@@ -234,7 +234,8 @@ static const char * const compression_type_names[] = {
 #undef x
 };
 
-static const char * const counter_names[BCH_DISK_ACCOUNTING_TYPE_NR][BCH_ACCOUNTING_MAX_COUNTERS] = {
+static const char * const
+counter_names[BCH_DISK_ACCOUNTING_TYPE_NR][BCH_ACCOUNTING_MAX_COUNTERS] = {
 	[BCH_DISK_ACCOUNTING_nr_inodes]			= { "inodes" },
 	[BCH_DISK_ACCOUNTING_persistent_reserved]	= { "sectors" },
 	[BCH_DISK_ACCOUNTING_replicas]			= { "sectors" },
@@ -247,15 +248,6 @@ static const char * const counter_names[BCH_DISK_ACCOUNTING_TYPE_NR][BCH_ACCOUNT
 	[BCH_DISK_ACCOUNTING_reconcile_work]		= { "data", "metadata" },
 	[BCH_DISK_ACCOUNTING_dev_leaving]		= { "sectors" },
 };
-
-static void name_to_text(struct printbuf *out, const char * const names[], unsigned int nr,
-			 unsigned int i)
-{
-	if (i < nr)
-		prt_str(out, names[i]);
-	else
-		prt_printf(out, "(unknown %u)", i);
-}
 
 static void replicas_name_to_text(struct printbuf *out, const struct bch_replicas_entry_v1 *r)
 {
@@ -298,8 +290,8 @@ void bch2_accounting_name_to_text(struct printbuf *out, struct bch_fs *c,
 		bch2_data_type_to_text(out, acc->dev_data_type.data_type);
 		break;
 	case BCH_DISK_ACCOUNTING_compression:
-		name_to_text(out, compression_type_names, ARRAY_SIZE(compression_type_names),
-			     acc->compression.type);
+		prt_value_name(out, compression_type_names, ARRAY_SIZE(compression_type_names),
+			       acc->compression.type);
 		break;
 	case BCH_DISK_ACCOUNTING_snapshot:
 		prt_printf(out, "%u", le32_to_cpu(acc->snapshot.id));
@@ -311,8 +303,8 @@ void bch2_accounting_name_to_text(struct printbuf *out, struct bch_fs *c,
 		prt_printf(out, "%llu", (u64) le64_to_cpu(acc->inum.inum));
 		break;
 	case BCH_DISK_ACCOUNTING_reconcile_work:
-		name_to_text(out, reconcile_type_names, ARRAY_SIZE(reconcile_type_names),
-			     acc->reconcile_work.type);
+		prt_value_name(out, reconcile_type_names, ARRAY_SIZE(reconcile_type_names),
+			       acc->reconcile_work.type);
 		break;
 	case BCH_DISK_ACCOUNTING_dev_leaving:
 		prt_printf(out, "dev %u", le32_to_cpu(acc->dev_leaving.dev));

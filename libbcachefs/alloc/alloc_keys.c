@@ -312,7 +312,7 @@ static int alloc_v4_counters_validate(struct bch_fs *c, struct bkey_s_c k,
 	case BCH_DATA_need_gc_gens:
 	case BCH_DATA_need_discard:
 		bkey_fsck_err_on(dirty || a->cached_sectors, c, alloc_key_empty_but_have_data,
-				 "bucket is empty but has %u dirty, %u stripe, %u cached sectors, %u stripes",
+				 "empty, but %u dirty, %u stripe, %u cached sectors, %u stripes",
 				 le32_to_cpu(a->dirty_sectors), le32_to_cpu(a->stripe_sectors),
 				 le32_to_cpu(a->cached_sectors), le32_to_cpu(a->stripe_refcount));
 		break;
@@ -326,7 +326,7 @@ static int alloc_v4_counters_validate(struct bch_fs *c, struct bkey_s_c k,
 		break;
 	case BCH_DATA_cached:
 		bkey_fsck_err_on(dirty || !a->cached_sectors, c, alloc_key_cached_inconsistency,
-				 "cached bucket has %u cached, %u dirty, %u stripe sectors, %u stripes",
+				 "cached, but %u cached, %u dirty, %u stripe sectors, %u stripes",
 				 le32_to_cpu(a->cached_sectors), le32_to_cpu(a->dirty_sectors),
 				 le32_to_cpu(a->stripe_sectors), le32_to_cpu(a->stripe_refcount));
 		break;
@@ -390,10 +390,7 @@ static const char * const data_type_names[] = {
  */
 void bch2_data_type_to_text(struct printbuf *out, unsigned int type)
 {
-	if (type < ARRAY_SIZE(data_type_names))
-		prt_str(out, data_type_names[type]);
-	else
-		prt_printf(out, "(unknown data type %u)", type);
+	prt_value_name(out, data_type_names, ARRAY_SIZE(data_type_names), type);
 }
 
 /**

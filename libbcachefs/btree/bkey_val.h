@@ -12,6 +12,7 @@
 #define _BCACHEFS_BTREE_BKEY_VAL_H
 
 #include "bcachefs_format.h"
+#include "util/printbuf.h"
 
 /* A run of bytes inside a key: lives as long as the key, not terminated. */
 struct bch_bytes {
@@ -24,5 +25,15 @@ struct bch_bytes {
 
 /* Fill *@dst from the value of @k; what the value does not have is zero. */
 #define bkey_val_copy(dst, k)	__bkey_val_copy_pad(dst, sizeof(*(dst)), k)
+
+/* Print name number @i of @nr, or the number if a newer version has more names. */
+static inline void prt_value_name(struct printbuf *out, const char * const names[],
+				  unsigned int nr, unsigned int i)
+{
+	if (i < nr && names[i])
+		prt_str(out, names[i]);
+	else
+		prt_printf(out, "(unknown %u)", i);
+}
 
 #endif /* _BCACHEFS_BTREE_BKEY_VAL_H */

@@ -40,15 +40,6 @@ static const char * const entry_type_names[] = {
 #undef x
 };
 
-static void number_to_text(struct printbuf *out, const char * const names[], unsigned int nr,
-			   unsigned int i)
-{
-	if (i < nr)
-		prt_str(out, names[i]);
-	else
-		prt_printf(out, "(unknown %u)", i);
-}
-
 /**
  * bch2_csum_type_to_text - name of a checksum type as stored in extents
  * @out:	text sink
@@ -56,7 +47,7 @@ static void number_to_text(struct printbuf *out, const char * const names[], uns
  */
 void bch2_csum_type_to_text(struct printbuf *out, unsigned int type)
 {
-	number_to_text(out, csum_type_names, ARRAY_SIZE(csum_type_names), type);
+	prt_value_name(out, csum_type_names, ARRAY_SIZE(csum_type_names), type);
 }
 
 /**
@@ -99,7 +90,7 @@ static void crc_to_text(struct printbuf *out, const struct bch_extent_crc_unpack
 	bch2_csum_type_to_text(out, crc->csum_type);
 	prt_printf(out, " %llx:%llx  compress ", (u64) le64_to_cpu(crc->csum.hi),
 		   (u64) le64_to_cpu(crc->csum.lo));
-	number_to_text(out, compression_type_names, ARRAY_SIZE(compression_type_names),
+	prt_value_name(out, compression_type_names, ARRAY_SIZE(compression_type_names),
 		       crc->compression_type);
 }
 
@@ -109,17 +100,10 @@ static void extent_flags_to_text(struct printbuf *out, const struct bch_extent_f
 #define x(nr, name)	[nr] = #name,
 		BCH_EXTENT_FLAGS(x)
 #undef x
+		NULL
 	};
-	u64 flags = EXTENT_FLAGS_FLAGS(f);
-	const char *sep = "";
 
-	for (unsigned int i = 0; flags; flags >>= 1, i++) {
-		if (!(flags & 1))
-			continue;
-		prt_str(out, sep);
-		number_to_text(out, names, ARRAY_SIZE(names), i);
-		sep = ",";
-	}
+	prt_bitflags(out, names, EXTENT_FLAGS_FLAGS(f));
 }
 
 static void entry_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c k,
@@ -276,7 +260,7 @@ void bch2_error_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c 
 #undef x
 	};
 
-	number_to_text(out, kinds, ARRAY_SIZE(kinds), bch2_bkey_error_kind(k));
+	prt_value_name(out, kinds, ARRAY_SIZE(kinds), bch2_bkey_error_kind(k));
 }
 
 /**

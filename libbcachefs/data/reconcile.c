@@ -200,15 +200,6 @@ struct recorded_opts {
 	struct recorded_opt	ec;
 };
 
-static void name_or_number(struct printbuf *out, const char * const names[], unsigned int nr,
-			   unsigned int i)
-{
-	if (i < nr)
-		prt_str(out, names[i]);
-	else
-		prt_printf(out, "%u", i);
-}
-
 static void from_inode_to_text(struct printbuf *out, const struct recorded_opt *o)
 {
 	if (o->from_inode)
@@ -236,12 +227,12 @@ static void recorded_opts_to_text(struct printbuf *out, struct bch_fs *c,
 	from_inode_to_text(out, &o->replicas);
 
 	prt_str(out, " checksum=");
-	name_or_number(out, csum_opt_names, ARRAY_SIZE(csum_opt_names), o->checksum.v);
+	prt_value_name(out, csum_opt_names, ARRAY_SIZE(csum_opt_names), o->checksum.v);
 	from_inode_to_text(out, &o->checksum);
 
 	if (o->compression.v || o->compression.from_inode) {
 		prt_str(out, " background_compression=");
-		name_or_number(out, compression_opt_names, ARRAY_SIZE(compression_opt_names),
+		prt_value_name(out, compression_opt_names, ARRAY_SIZE(compression_opt_names),
 			       o->compression.v & 0xf);
 		if (o->compression.v >> 4)
 			prt_printf(out, ":%u", o->compression.v >> 4);

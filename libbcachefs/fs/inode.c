@@ -443,6 +443,7 @@ static const char * const inode_flag_names[] = {
 #define x(nr, name)	[nr] = #name,
 	BCH_INODE_FLAGS(x)
 #undef x
+	NULL
 };
 
 static const char * const str_hash_names[] = {
@@ -458,20 +459,10 @@ static const char * const str_hash_names[] = {
  */
 void bch2_inode_flags_to_text(struct printbuf *out, u32 flags)
 {
-	const char *sep = "";
-
-	if (!flags)
+	if (flags)
+		prt_bitflags(out, inode_flag_names, flags);
+	else
 		prt_str(out, "(none)");
-	for (unsigned int i = 0; i < 32; i++) {
-		if (!(flags & (1U << i)))
-			continue;
-		prt_str(out, sep);
-		if (i < ARRAY_SIZE(inode_flag_names))
-			prt_str(out, inode_flag_names[i]);
-		else
-			prt_printf(out, "bit%u", i);
-		sep = ",";
-	}
 }
 
 static u64 field_get(const struct bch_inode_unpacked *inode, const struct inode_field *f)
@@ -502,10 +493,9 @@ void bch2_inode_unpacked_to_text(struct printbuf *out, const struct bch_inode_un
 	prt_newline(out);
 	prt_printf(out, "journal_seq %llu\n", inode->bi_journal_seq);
 	prt_printf(out, "hash_seed %016llx\n", (u64) le64_to_cpu(inode->bi_hash_seed));
-	if (inode->bi_str_hash < ARRAY_SIZE(str_hash_names))
-		prt_printf(out, "hash_type %s\n", str_hash_names[inode->bi_str_hash]);
-	else
-		prt_printf(out, "hash_type (unknown %u)\n", inode->bi_str_hash);
+	prt_str(out, "hash_type ");
+	prt_value_name(out, str_hash_names, ARRAY_SIZE(str_hash_names), inode->bi_str_hash);
+	prt_newline(out);
 	prt_printf(out, "bi_size %llu\n", inode->bi_size);
 	prt_printf(out, "bi_sectors %llu\n", inode->bi_sectors);
 	prt_printf(out, "bi_version %llu\n", inode->bi_version);

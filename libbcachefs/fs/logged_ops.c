@@ -45,10 +45,8 @@ void bch2_logged_op_finsert_to_text(struct printbuf *out, struct bch_fs *c, stru
 
 	bkey_val_copy(&v, k);
 
-	if (v.state < ARRAY_SIZE(states))
-		prt_printf(out, "state=%s", states[v.state]);
-	else
-		prt_printf(out, "state=(unknown %u)", v.state);
+	prt_str(out, "state=");
+	prt_value_name(out, states, ARRAY_SIZE(states), v.state);
 	prt_printf(out, " subvol=%u inum=%llu dst_offset=%llu src_offset=%llu pos=%llu",
 		   le32_to_cpu(v.subvol), (u64) le64_to_cpu(v.inum),
 		   (u64) le64_to_cpu(v.dst_offset), (u64) le64_to_cpu(v.src_offset),

@@ -244,15 +244,12 @@ static void snapshot_flags_to_text(struct printbuf *out, const struct bch_snapsh
 	static const char * const names[] = {
 		"will_delete", "subvol", "deleted", "no_keys", NULL,
 	};
-	u32 flags = le32_to_cpu(s->flags);
 
 	prt_str(out, "flags ");
-	if (flags & 0xf)
-		prt_bitflags(out, names, flags & 0xf);
+	if (s->flags)
+		prt_bitflags(out, names, le32_to_cpu(s->flags));
 	else
 		prt_str(out, "(none)");
-	if (flags >> 4)
-		prt_printf(out, " (unknown %x)", flags & ~0xfU);
 }
 
 /**

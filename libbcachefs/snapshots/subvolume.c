@@ -142,20 +142,15 @@ void bch2_subvolume_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_
 {
 	static const char * const names[] = { "ro", "snap", "unlinked", NULL };
 	struct bch_subvolume s;
-	u32 flags;
 
 	bch2_subvolume_val(k, &s);
-	flags = le32_to_cpu(s.flags);
 
 	prt_printf(out, "root %llu snapshot %u creation_parent %u fs_path_parent %u otime %llu",
 		   (u64) le64_to_cpu(s.inode), le32_to_cpu(s.snapshot),
 		   le32_to_cpu(s.creation_parent), le32_to_cpu(s.fs_path_parent),
 		   (u64) le64_to_cpu(s.otime_lo));
-	if (flags) {
+	if (s.flags) {
 		prt_str(out, " flags ");
-		if (flags & 7)
-			prt_bitflags(out, names, flags & 7);
-		if (flags >> 3)
-			prt_printf(out, "(unknown %x)", flags & ~7U);
+		prt_bitflags(out, names, le32_to_cpu(s.flags));
 	}
 }
