@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#include "opts.h"
+
 struct bch_fs_recovery {
 	/* Bitmaps by run number (spec 12 section 8). */
 	u64			passes_to_run;
@@ -22,7 +24,7 @@ struct bch_fs_recovery {
 	u64			lost_data;	/* btrees */
 	bool			was_clean;	/* flag CLEAN when the superblock was read */
 	bool			is_clean;	/* what is left of it: no replay is due */
-	u64			roots_emptied;	/* btrees whose root record was unusable */
+	struct bch_opts		given;		/* options as the caller gave them, for messages */
 	/* A clean section that is in use for roots and clocks; NULL otherwise. */
 	struct bch_sb_field_clean *clean;
 };

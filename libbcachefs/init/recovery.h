@@ -9,12 +9,15 @@
 #include "bcachefs.h"
 
 int bch2_fs_recovery(struct bch_fs *c);
-int bch2_fs_initialize_in_memory(struct bch_fs *c);
+
+/* init/versions.c */
+void bch2_fs_version_init(struct bch_fs *c);
 
 /* init/clean.c */
 int bch2_read_clean_section(struct bch_fs *c);
 int bch2_clean_section_compare(struct bch_fs *c);
 void bch2_clean_section_drop(struct bch_fs *c);
+void bch2_clean_flag_clear(struct bch_fs *c);
 
 /* init/roots.c */
 int bch2_roots_from_entries(struct bch_fs *c);

@@ -461,7 +461,8 @@ int bch2_journal_keys_sort(struct bch_fs *c)
 	const struct journal_start_info *info = &c->journal.start;
 	int ret;
 
-	for (size_t i = 0; i < c->journal.entries.nr; i++) {
+	/* without a window an entry may be in use, but only for its roots */
+	for (size_t i = 0; info->seq_read_end && i < c->journal.entries.nr; i++) {
 		const struct journal_replay *r = c->journal.entries.d[i];
 
 		if (journal_replay_ignore(r) || !r->j)

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the metadata version of a filesystem means for a start: passes that
+ * become necessary, and errors that are to be expected and not worth a report
+ * (spec 12 §5-§7, spec 31 §3).
+ *
+ * Everything is decided in memory. The superblock keeps its version: nothing is
+ * written that would need another one. Called once per start, by its thread.
+ */
+#include <linux/bitops.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+
+#include "bcachefs.h"
+#include "btree/bkey_methods.h"
+#include "init/passes.h"
+#include "init/recovery.h"
+#include "sb/downgrade_format.h"
+#include "sb/field.h"
+#include "sb/members.h"
+#include "sb/misc_sections.h"
+#include "sb/text.h"
+#include "util/log.h"
+#include "util/printbuf.h"
+
+struct version_change {
+	unsigned	version;
+	u64		passes;		/* stable */
+	const u16	*errors;
+	unsigned	nr_errors;
+};
+
+#define x(name, passes, ...)	static const u16 upgrade_errors_##name[] = { __VA_ARGS__ };
+BCH_UPGRADE_TABLE(x)
+#undef x
+
+static const struct version_change upgrade_table[] = {
+#define x(name, _passes, ...)							\
+	{									\
+		.version	= bcachefs_metadata_version_##name,		\
+		.passes		= _passes,					\
+		.errors		= upgrade_errors_##name,			\
+		.nr_errors	= ARRAY_SIZE(upgrade_errors_##name),		\
+	},
+	BCH_UPGRADE_TABLE(x)
+#undef x
+};
+
+/* The version that a start brings the filesystem to (spec 12 §5.2). */
+static unsigned upgrade_target(const struct bch_fs *c, unsigned old)
+{
+	const unsigned current_version = bcachefs_metadata_version_current;
+	const unsigned compatible =
+		BCH_VERSION_MAJOR(c->sb.version) == BCH_VERSION_MAJOR(current_version)
+		? current_version : c->sb.version;
+	const bool incompat = c->opts.version_upgrade == BCH_VERSION_UPGRADE_incompatible;
+
+	if (old < bcachefs_metadata_required_upgrade_below)
+		return incompat || compatible < bcachefs_metadata_required_upgrade_below
+			? current_version : compatible;
+	if (incompat)
+		return current_version;
+	return c->opts.version_upgrade == BCH_VERSION_UPGRADE_none
+		? min(old, current_version) : compatible;
+}
+
+static void version_upgrade(struct bch_fs *c)
+{
+	const unsigned old = c->sb.version_upgrade_complete ?: c->sb.version;
+	const unsigned new = upgrade_target(c, old);
+	u64 passes = 0;
+
+	if (new <= old)
+		return;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(upgrade_table); i++) {
+		const struct version_change *v = &upgrade_table[i];
+
+		if (v->version <= old || v->version > new)
+			continue;
+		passes |= v->passes;
+		for (unsigned e = 0; e < v->nr_errors; e++)
+			__set_bit(v->errors[e], c->sb.errors_silent);
+	}
+	c->recovery.required_stable |= passes;
+}
+
+/* Newer software than this has left a list of what we must expect (spec 12 §7.2). */
+static void version_downgrade(struct bch_fs *c)
+{
+	const struct bch_sb_field_downgrade *f = bch2_sb_field_get(c->disk_sb.sb, downgrade);
+	const struct bch_sb_field_downgrade_entry *e = NULL;
+
+	if (c->sb.version <= bcachefs_metadata_version_current || !f)
+		return;
+
+	while ((e = bch2_sb_downgrade_next(f, e))) {
+		const unsigned v = le16_to_cpu(e->version);
+
+		if (v <= bcachefs_metadata_version_current || v > c->sb.version)
+			continue;
+		c->recovery.required_stable |= le64_to_cpu(e->recovery_passes[0]);
+		for (unsigned i = 0; i < le16_to_cpu(e->nr_errors); i++)
+			if (le16_to_cpu(e->errors[i]) < 512)
+				__set_bit(le16_to_cpu(e->errors[i]), c->sb.errors_silent);
+	}
+}
+
+static void lost_btrees_to_text(struct printbuf *out, u64 btrees)
+{
+	bool first = true;
+
+	for (; btrees; btrees &= btrees - 1) {
+		if (!first)
+			prt_str(out, ", ");
+		first = false;
+		bch2_btree_id_to_text(out, __ffs64(btrees));
+	}
+}
+
+/* The first lines of every start (spec 31 §22). */
+static void announce(struct bch_fs *c, u64 required)
+{
+	CLASS(printbuf, buf)();
+	struct bch_opt_ctx ctx = { .c = c, .sb = c->disk_sb.sb };
+	const u64 passes = bch2_recovery_passes_from_stable(required);
+
+	prt_str(&buf, "starting version ");
+	bch2_sb_version_to_text(&buf, c->sb.version);
+	prt_str(&buf, "\n  with options: ");
+	bch2_opts_to_text(&buf, &ctx, &c->recovery.given, OPT_MOUNT);
+	if (c->sb.multi_device) {
+		bool first = true;
+
+		prt_str(&buf, "\n  with devices: ");
+		for_each_online_member(c, ca) {
+			prt_printf(&buf, "%s%s", first ? "" : " ", ca->name);
+			first = false;
+		}
+	}
+	if (passes) {
+		prt_str(&buf, "\n  superblock requires following recovery passes to be run: ");
+		bch2_recovery_passes_to_text(&buf, passes);
+	}
+	if (c->sb.btrees_lost_data) {
+		prt_str(&buf, "\n  superblock indicates damage to following btrees:  ");
+		lost_btrees_to_text(&buf, c->sb.btrees_lost_data);
+	}
+	if (c->recovery.required_stable & ~required) {
+		prt_str(&buf, "\n  Upgrade requires recovery passes: ");
+		bch2_recovery_passes_to_text(&buf, bch2_recovery_passes_from_stable(
+				c->recovery.required_stable & ~required));
+	}
+	bch_info(c, "%s", printbuf_str(&buf));
+}
+
+/**
+ * bch2_fs_version_init - what versions and earlier damage ask of this start
+ * @c:	filesystem; options are final
+ *
+ * Sets c->recovery.required_stable and lost_data, adds to c->sb.errors_silent,
+ * and announces the start.
+ */
+void bch2_fs_version_init(struct bch_fs *c)
+{
+	u64 required = c->sb.recovery_passes_required;
+
+	if (BCH_SB_HAS_TOPOLOGY_ERRORS(c->disk_sb.sb))
+		required |= BIT_ULL(BCH_RECOVERY_PASS_STABLE_check_topology);
+
+	c->recovery.required_stable	= required;
+	c->recovery.lost_data		= c->sb.btrees_lost_data;
+
+	version_downgrade(c);
+	version_upgrade(c);
+	announce(c, required);
+}
