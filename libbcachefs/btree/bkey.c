@@ -8,6 +8,8 @@
  * make sure that keys lie inside their buffers and that the format is valid.
  */
 #include <linux/bitops.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "bcachefs_format.h"

@@ -6,6 +6,9 @@
  * Foreign byte order is refused when the superblock is opened and again for each
  * bset, so no transform here swaps bytes.
  */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+
 #include "bcachefs_format.h"
 #include "btree/bkey_methods.h"
 

@@ -77,7 +77,7 @@ int __bch2_bkey_fsck_err(struct bch_fs *c, struct bkey_s_c k,
 		*from.err_id = id;
 	if (!c && !from.err)
 		return -BCH_ERR_fsck_delete_bkey;
-	if (!from.err && (from.flags & (BCH_VALIDATE_silent|BCH_VALIDATE_in_node)))
+	if (!from.err && (from.flags & BCH_VALIDATE_silent))
 		return -BCH_ERR_fsck_delete_bkey;
 
 	va_start(args, fmt);
@@ -87,7 +87,7 @@ int __bch2_bkey_fsck_err(struct bch_fs *c, struct bkey_s_c k,
 		prt_str(from.err, printbuf_str(&reason));
 
 	ret = -BCH_ERR_fsck_delete_bkey;
-	if (!c || from.flags & (BCH_VALIDATE_silent|BCH_VALIDATE_in_node))
+	if (!c || from.flags & BCH_VALIDATE_silent)
 		goto out;
 
 	invalid_bkey_to_text(&msg, c, k, &from);

@@ -14,6 +14,7 @@
 #include "bcachefs_format.h"
 #include "errcode.h"
 #include "sb/errors_format.h"
+#include "sb/sb_types.h"
 #include "btree/bkey.h"
 
 struct bch_fs;
@@ -35,13 +36,6 @@ enum bkey_validate_src {
 	BKEY_VALIDATE_SRCS(x)
 #undef x
 	BKEY_VALIDATE_NR,
-};
-
-enum bch_validate_flags {
-	BCH_VALIDATE_write	= 1U << 0,	/* about to be written */
-	BCH_VALIDATE_commit	= 1U << 1,	/* about to be committed: every type rule holds */
-	BCH_VALIDATE_silent	= 1U << 2,	/* no report, no counting: only the verdict */
-	BCH_VALIDATE_in_node	= 1U << 3,	/* the node read collects the reason itself */
 };
 
 struct bkey_validate_context {

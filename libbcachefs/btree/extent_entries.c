@@ -6,6 +6,9 @@
  * value holds, and every walk moves forward by at least one word. Any floor may
  * call this; validation of what the entries mean is done above.
  */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+
 #include "bcachefs.h"
 #include "btree/extent_entries.h"
 

@@ -164,8 +164,8 @@ struct bkey_s_c bch2_bkey_get_iter(struct btree_trans *trans, struct btree_iter 
 	struct bkey_s_c get_typed_k =							\
 		bch2_bkey_get_iter(_trans, _iter, _btree, _pos, _flags);		\
 											\
-	!bkey_err(get_typed_k) && get_typed_k.k->type != KEY_TYPE_##_type		\
-		? bkey_s_c_err(-ENOENT) : get_typed_k;					\
+	!bkey_err(get_typed_k) && get_typed_k.k && get_typed_k.k->type != KEY_TYPE_##_type		\
+		? bkey_s_c_err(-BCH_ERR_ENOENT_bkey_type_mismatch) : get_typed_k;					\
 })
 
 #endif /* _BCACHEFS_BTREE_ITER_H */

@@ -8,6 +8,8 @@
  * with the buffer, so a node of any content is safe to check. A copy that passes
  * has an index of valid keys; one that does not leaves b without index.
  */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 
 #include "bcachefs.h"

@@ -30,7 +30,7 @@ static struct bkey_validate_context node_context(const struct btree_node_check *
 		.from	= BKEY_VALIDATE_btree_node,
 		.level	= n->b->level,
 		.btree	= n->b->btree_id,
-		.flags	= BCH_VALIDATE_in_node|BCH_VALIDATE_silent,
+		.flags	= BCH_VALIDATE_silent,
 		.err	= err,
 	};
 }

@@ -6,6 +6,8 @@
  * oldest first. Neighbouring runs are merged until one is left; of equal
  * positions the newer run's key stays. Nothing is copied but 16 bit offsets.
  */
+#include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 

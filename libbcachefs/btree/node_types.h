@@ -137,8 +137,7 @@ struct btree_cache {
 struct btree_path_level {
 	struct btree		*b;		/* pinned; NULL: none */
 	u32			idx;		/* first live key not before the position */
-	u32			ahead;		/* read-ahead has been started up to here */
-	struct bpos		max;		/* last position that belongs to the node */
+	u32			ahead;		/* children before this one are being read */
 };
 
 /* Why a walk could not go on, and what it would have to leave out. */
@@ -156,24 +155,21 @@ struct btree_iter {
 	struct list_head	list;		/* btree_trans.iters */
 	u32			flags;		/* enum btree_iter_flags */
 	u8			btree_id;
-	u8			level;		/* of the keys returned; nodes: smallest */
-	bool			at_end;		/* advanced past the last position */
-	bool			placed;		/* the path stands at .search */
+	u8			level;		/* of the keys, or nodes, returned */
+	bool			at_end;		/* no position is left in this direction */
 
 	struct bpos		pos;		/* where the iterator is */
-	u32			snapshot;	/* view, with filter_snapshots */
-	struct bpos		search;		/* what path.idx was last set for */
+	u32			snapshot;	/* the view, with filter_snapshots */
+	struct bpos		skip_to;	/* keys before this are not looked for */
 
 	struct btree_path_level	path[BTREE_MAX_DEPTH];
 	size_t			overlay_idx;	/* hint into the overlay */
 	struct btree_iter_bad	bad;
 
-	/* Keys that returned ones live in, one per kind of result. */
 	struct bkey		k;		/* last key returned */
-	struct bkey		unpacked;	/* scratch of the merge */
-	struct bkey		candidate;	/* backward scans, slots */
+	struct bkey		unpacked;	/* last key found, not filtered yet */
 
-	/* Memory of the last ancestor question. */
+	/* Answer to the last question for an ancestor. */
 	u32			anc_id;
 	u32			anc_of;
 	bool			anc_res;
