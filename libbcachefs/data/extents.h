@@ -22,7 +22,6 @@ int bch2_bkey_ptrs_validate(struct bch_fs *c, struct bkey_s_c k,
 			    struct bkey_validate_context from);
 void bch2_extent_ptr_to_text(struct printbuf *out, struct bch_fs *c,
 			     const struct bch_extent_ptr *ptr);
-void bch2_csum_type_to_text(struct printbuf *out, unsigned int type);
 void bch2_bkey_ptrs_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c k);
 
 bool bch2_bkey_is_btree_ptr(const struct bkey *k);

@@ -17,16 +17,11 @@
 #include "data/reconcile.h"
 #include "sb/members.h"
 #include "util/bpos.h"
+#include "util/checksum.h"
 #include "util/printbuf.h"
 
 /* Bytes of inline data that are shown. */
 #define INLINE_BYTES_SHOWN	32
-
-static const char * const csum_type_names[] = {
-#define x(nr, name, bytes)	[nr] = #name,
-	BCH_CSUM_TYPES(x)
-#undef x
-};
 
 static const char * const compression_type_names[] = {
 #define x(nr, name)	[nr] = #name,
@@ -39,16 +34,6 @@ static const char * const entry_type_names[] = {
 	BCH_EXTENT_ENTRY_TYPES(x)
 #undef x
 };
-
-/**
- * bch2_csum_type_to_text - name of a checksum type as stored in extents
- * @out:	text sink
- * @type:	number as stored
- */
-void bch2_csum_type_to_text(struct printbuf *out, unsigned int type)
-{
-	prt_value_name(out, csum_type_names, ARRAY_SIZE(csum_type_names), type);
-}
 
 /**
  * bch2_extent_ptr_to_text - where a pointer points

@@ -20,6 +20,7 @@
 #include "data/stripes.h"
 #include "sb/disk_groups.h"
 #include "util/bpos.h"
+#include "util/checksum.h"
 #include "util/printbuf.h"
 
 /* Granularities from here on cover any block with one checksum. */
