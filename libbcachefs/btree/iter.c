@@ -134,7 +134,8 @@ void bch2_trans_node_iter_init(struct btree_trans *trans, struct btree_iter *ite
 			       unsigned btree, struct bpos pos, unsigned locks_want,
 			       unsigned level, unsigned flags)
 {
-	iter_init(trans, iter, btree, pos, level, flags|BTREE_ITER_all_snapshots);
+	iter_init(trans, iter, btree, pos, level,
+		  flags|BTREE_ITER_all_snapshots|BTREE_ITER_snapshot_field);
 }
 
 /** bch2_trans_iter_exit - end of an iterator; harmless if it never was initialised */

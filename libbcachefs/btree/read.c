@@ -22,7 +22,6 @@
 #include "btree/read.h"
 #include "sb/fsck_err.h"
 #include "sb/members.h"
-#include "util/log.h"
 #include "util/printbuf.h"
 
 #define NODE_REPLICAS_MAX	16
@@ -352,7 +351,10 @@ static void unreadable_replicas_to_text(struct printbuf *out, const struct node_
 		prt_str(out, "pointer without devices\n");
 }
 
-/* One message per node, spec 32 section 11.3. */
+/*
+ * One message per node, spec 32 section 11.3: with a copy that is good, or was
+ * repaired, the others would be written anew.
+ */
 static void node_read_report(struct bch_fs *c, const struct btree *b, const char *details,
 			     const char *outcome, int ret)
 {
@@ -363,16 +365,13 @@ static void node_read_report(struct bch_fs *c, const struct btree *b, const char
 	prt_char(&msg, ' ');
 	bch2_bpos_to_text(&msg, b->key.k.p);
 	prt_newline(&msg);
-	printbuf_indent_add(&msg, 2);
 	prt_str(&msg, details);
 	if (ret)
 		prt_printf(&msg, "error %s", bch2_err_str(ret));
 	else
-		prt_str(&msg, outcome);
-	if (ret)
-		bch_err(c, "%s", printbuf_str(&msg));
-	else
-		bch_notice(c, "%s", printbuf_str(&msg));
+		prt_printf(&msg, "%s, rewrite?", outcome);
+	__bch2_fsck_err(c, ret ? FSCK_CAN_IGNORE : FSCK_CAN_FIX|FSCK_CAN_IGNORE,
+			BCH_FSCK_ERR_btree_node_read_error, "%s", printbuf_str(&msg));
 	printbuf_exit(&msg);
 }
 

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Every key of every btree at every level: reading a node checks all its keys,
+ * so that walking all nodes checks the filesystem's metadata (spec 20 section
+ * 11). What the walk itself adds is counting, and the topology report.
+ *
+ * Memory is bounded by the node cache. Called by fsck -n.
+ */
+#include <linux/kernel.h>
+
+#include "bcachefs.h"
+#include "btree/bkey_methods.h"
+#include "btree/cache.h"
+#include "btree/iter.h"
+#include "check/check.h"
+#include "init/passes_format.h"
+#include "util/printbuf.h"
+
+static void node_count(struct bch_check_btree *s, const struct btree *b)
+{
+	if (test_bit(BTREE_NODE_fake, &b->flags))
+		return;
+	s->nodes[b->level]++;
+	s->bytes	+= b->bytes;
+	s->nr_dropped	+= b->stats.keys_dropped;
+}
+
+/* All keys of node @b, at which the iterator stands. */
+static int node_walk(struct btree_iter *iter, const struct btree *b, struct bch_check_btree *s)
+{
+	const struct bpos end = b->max_key;
+	struct bkey_s_c k;
+
+	node_count(s, b);
+	do {
+		k = bch2_btree_iter_peek_max(iter, end);
+		if (!k.k || bkey_err(k))
+			break;
+		s->keys[iter->level]++;
+	} while (bch2_btree_iter_advance(iter));
+	return bkey_err(k);
+}
+
+/*
+ * Go behind what cannot be read; false at the end. Gaps and missing parents were
+ * reported with the level they belong to.
+ */
+static bool walk_skip_bad(struct btree_iter *iter, struct bch_check_btree *s)
+{
+	s->nr_unreadable += iter->bad.level == iter->level &&
+		iter->bad.error != -BCH_ERR_btree_topology;
+	return bch2_btree_iter_skip_bad(iter);
+}
+
+/* Nodes of one level and their keys. */
+static int level_walk(struct btree_trans *trans, unsigned btree, unsigned level,
+		      struct bch_check_btree *s)
+{
+	struct btree_iter iter;
+	struct btree *b;
+	int ret = 0;
+
+	bch2_trans_node_iter_init(trans, &iter, btree, POS_MIN, 0, level, BTREE_ITER_prefetch);
+	while (!ret && (b = bch2_btree_iter_peek_node(&iter))) {
+		struct bpos end;
+
+		if (IS_ERR(b)) {
+			ret = bch2_err_matches(PTR_ERR(b), ENOMEM) ? PTR_ERR(b) : 0;
+			if (!ret && !walk_skip_bad(&iter, s))
+				break;
+			continue;
+		}
+		end = b->max_key;
+		ret = node_walk(&iter, b, s);
+		if (bpos_eq(end, SPOS_MAX))
+			break;
+		bch2_btree_iter_set_pos(&iter, bpos_successor(end));
+	}
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+static int btree_check(struct bch_fs *c, unsigned btree, struct bch_check_btree *s, bool topology,
+		       u64 *nr_topology)
+{
+	const struct btree_root *r = &c->btree.roots[btree];
+	struct btree_trans *trans;
+	int level, ret = 0;
+
+	s->present	= r->alive;
+	s->fake		= r->fake;
+	s->root_error	= r->error;
+	s->level	= r->level;
+	if (r->error) {
+		s->nr_unreadable = 1;
+		return 0;
+	}
+	if (!r->b)
+		return 0;
+
+	if (topology)
+		ret = bch2_check_btree_topology(c, btree, nr_topology);
+	trans = bch2_trans_get(c);
+	for (level = r->level; level >= 0 && !ret; --level)
+		ret = level_walk(trans, btree, level, s);
+	bch2_trans_put(trans);
+	return ret;
+}
+
+static void summary_add(struct bch_check_summary *s, const struct bch_check_btree *b)
+{
+	unsigned level;
+
+	for (level = 0; level < BTREE_MAX_DEPTH; level++)
+		s->nodes += b->nodes[level];
+	s->keys			+= b->keys[0];
+	s->bytes		+= b->bytes;
+	s->nr_unreadable	+= b->nr_unreadable;
+	s->nr_dropped		+= b->nr_dropped;
+}
+
+/**
+ * bch2_check_btrees - walk all btrees, with topology report
+ * @c:		started filesystem
+ * @s:		counts are added; zeroed by the caller
+ *
+ * Damage is reported and passed over. Returns an error only if the policy says to
+ * give up, or without memory.
+ */
+int bch2_check_btrees(struct bch_fs *c, struct bch_check_summary *s)
+{
+	const bool topology = !(c->recovery.passes_complete &
+				BIT_ULL(BCH_RECOVERY_PASS_check_topology));
+	unsigned btree;
+	int ret = 0;
+
+	for (btree = 0; btree < BTREE_ID_NR_MAX && !ret; btree++) {
+		ret = btree_check(c, btree, &s->btrees[btree], topology, &s->nr_topology);
+		summary_add(s, &s->btrees[btree]);
+	}
+	return ret;
+}
+
+static void btree_to_text(struct printbuf *out, unsigned btree, const struct bch_check_btree *b)
+{
+	int level;
+
+	bch2_btree_id_to_text(out, btree);
+	prt_tab(out);
+	if (b->root_error) {
+		prt_printf(out, "root unreadable: %s\n", bch2_err_str(b->root_error));
+		return;
+	}
+	if (b->fake) {
+		prt_printf(out, "%llu keys, no nodes\n", b->keys[0]);
+		return;
+	}
+	prt_printf(out, "%llu keys", b->keys[0]);
+	for (level = b->level; level >= 0; --level)
+		prt_printf(out, ", %llu nodes at level %i", b->nodes[level], level);
+	if (b->nr_dropped)
+		prt_printf(out, ", %llu damaged keys left out", b->nr_dropped);
+	if (b->nr_unreadable)
+		prt_printf(out, ", %llu unreadable", b->nr_unreadable);
+	prt_newline(out);
+}
+
+/** bch2_check_summary_to_text - what was checked, and how much of it */
+void bch2_check_summary_to_text(struct printbuf *out, const struct bch_check_summary *s)
+{
+	unsigned btree;
+
+	prt_printf(out, "checked %llu superblock copies, %llu btree nodes, %llu keys, %llu KiB\n",
+		   s->sb_copies, s->nodes, s->keys, s->bytes >> 10);
+	printbuf_tabstop_push(out, 24);
+	printbuf_indent_add(out, 2);
+	for (btree = 0; btree < BTREE_ID_NR_MAX; btree++)
+		if (s->btrees[btree].present || s->btrees[btree].keys[0])
+			btree_to_text(out, btree, &s->btrees[btree]);
+	printbuf_indent_sub(out, 2);
+	printbuf_tabstop_pop(out);
+}
