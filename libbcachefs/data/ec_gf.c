@@ -195,7 +195,8 @@ int bch2_ec_recover(unsigned nr_data, unsigned nr_redundant, u32 failed,
 	const unsigned int nr = nr_data + nr_redundant;
 	u32 lost;
 
-	if (!nr_data || nr_redundant > BCH_STRIPE_REDUNDANT_MAX || nr > BCH_STRIPE_BLOCKS_MAX)
+	if (!nr_data || nr_data > BCH_STRIPE_BLOCKS_MAX ||
+	    nr_redundant > BCH_STRIPE_REDUNDANT_MAX || nr > BCH_STRIPE_BLOCKS_MAX)
 		return -EINVAL;
 
 	failed &= BIT(nr) - 1;
