@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "shim/shim.h"
 #include "tools.h"
 #include "tools-version.h"
 
@@ -192,13 +193,10 @@ static void catch_crashes(void)
 }
 #endif
 
-int main(int argc, char *argv[])
+static int run(int argc, char *argv[])
 {
 	const char *program = argc && argv[0] ? argv[0] : "bcachefs";
 	const char *slash = strrchr(program, '/');
-
-	catch_crashes();
-	setvbuf(stdout, NULL, _IOLBF, 1 << 16);
 
 	if (slash)
 		program = slash + 1;
@@ -219,4 +217,16 @@ int main(int argc, char *argv[])
 		return 0;
 	}
 	return run_command(unalias(argv[1]), argc - 1, argv + 1);
+}
+
+int main(int argc, char *argv[])
+{
+	int ret;
+
+	catch_crashes();
+	setvbuf(stdout, NULL, _IOLBF, 1 << 16);
+
+	ret = run(argc, argv);
+	shim_exit();
+	return ret;
 }

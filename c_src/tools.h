@@ -47,6 +47,16 @@ struct tools_devices {
 void tools_expand_devices(char *const *args, unsigned nr, struct tools_devices *out);
 void tools_devices_free(struct tools_devices *);
 
+/*
+ * Member devices of the filesystem with this external uuid among all block
+ * devices; @found is told the path and member index of each.
+ */
+void tools_find_members(const unsigned char uuid[16],
+			void (*found)(void *priv, const char *path, unsigned idx), void *priv);
+
+/* Offset of local time to UTC, for struct printbuf. */
+int tools_utc_offset(long long seconds);
+
 /* Model and serial number of a device as sysfs knows them; free(); may be NULL. */
 char *tools_dev_model(const char *path);
 char *tools_dev_serial(const char *path);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Parts of show-super that recover-super shares.
+ */
+#ifndef _BCACHEFS_SHOW_SUPER_H
+#define _BCACHEFS_SHOW_SUPER_H
+
+#include <jansson.h>
+
+struct bch_sb;
+struct bch_sb_handle;
+struct bch_sb_text;
+
+/* Prints a superblock on standard output. */
+void show_super_print(struct bch_sb *, const struct bch_sb_text *);
+
+/* Everything in a superblock, for programs; bcachefs(8) has the schema. */
+json_t *show_super_json(struct bch_sb *);
+
+#endif /* _BCACHEFS_SHOW_SUPER_H */
