@@ -29,6 +29,7 @@
 	  "Write the metadata of a filesystem to sparse images")			\
 	x(undump,	"undump",	debug,						\
 	  "Unpack images written by dump")						\
+	x(list_journal,	"list_journal",	debug,		"List the contents of the journal")	\
 	x(version,	"version",	misc,		"Print the version of this tool")
 
 #define x(fn, ...)	int cmd_##fn(int argc, char *argv[]);
