@@ -22,6 +22,9 @@
 #include "util/checksum.h"
 #include "util/printbuf.h"
 
+/* Key words of the cipher's state. */
+#define KEY_WORDS		(CHACHA_KEY_SIZE / sizeof(u32))
+
 /* Longest piece given to primitives with 32-bit lengths; whole cipher blocks. */
 #define PIECE_MAX		(1U << 30)
 
@@ -30,9 +33,9 @@
 static void chacha_start(u32 state[CHACHA_STATE_WORDS], const struct bch_key *key,
 			 struct nonce nonce)
 {
-	u32 words[CHACHA_KEY_WORDS];
+	u32 words[KEY_WORDS];
 
-	for (unsigned int i = 0; i < CHACHA_KEY_WORDS; i++)
+	for (unsigned int i = 0; i < KEY_WORDS; i++)
 		words[i] = get_unaligned_le32((const u8 *) key + i * sizeof(u32));
 
 	chacha_init(state, words, (const u8 *) &nonce);
