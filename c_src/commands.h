@@ -21,10 +21,13 @@
 	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
 	x(recover_super, "recover-super", superblock,					\
 	  "Find surviving copies of an overwritten superblock")				\
+	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\
 	x(restore,	"restore",	rescue,						\
 	  "Copy files out of an unmounted or damaged filesystem")			\
+	x(list,		"list",		debug,						\
+	  "List the contents of btrees")						\
 	x(dump,		"dump",		debug,						\
 	  "Write the metadata of a filesystem to sparse images")			\
 	x(undump,	"undump",	debug,						\

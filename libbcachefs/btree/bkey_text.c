@@ -130,7 +130,7 @@ void bch2_bkey_val_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s
 {
 	bch2_bkey_to_text(out, k.k);
 	if (k.k->u64s > BKEY_U64s) {
-		prt_str(out, ": ");
+		prt_str(out, "  : ");
 		bch2_val_to_text(out, c, k);
 	}
 }

@@ -72,17 +72,12 @@ int bch2_node_problem(struct btree_node_check *n, enum bch_sb_error_id id, unsig
 
 /* --- one bset --- */
 
-struct bset_place {
-	struct bset		*i;
-	void			*csum_end;	/* first byte behind the checksum field */
-	struct bch_csum		*csum;
-	u32			sector;		/* from the start of the node */
-	u32			header;		/* bytes before the keys */
-	u32			u64s;		/* as used; 0 if too long */
-	bool			first;
-};
-
-static struct bset_place bset_at(const struct btree_node_check *n, u32 sector)
+/**
+ * bch2_bset_at - the bset that starts at @sector of the node being checked
+ *
+ * Its first block is inside the buffer; nothing else is known about it.
+ */
+struct bset_place bch2_bset_at(const struct btree_node_check *n, u32 sector)
 {
 	struct btree_node *data = n->b->data;
 	struct btree_node_entry *e = (void *) data + (size_t) sector * 512;
@@ -90,14 +85,13 @@ static struct bset_place bset_at(const struct btree_node_check *n, u32 sector)
 
 	p.i		= sector ? &e->keys : &data->keys;
 	p.csum		= sector ? &e->csum : &data->csum;
-	p.csum_end	= p.csum + 1;
 	p.header	= sector ? sizeof(*e) : sizeof(*data);
 	p.u64s		= le16_to_cpu(p.i->u64s);
 	return p;
 }
 
-/* Sectors that a bset with @u64s words takes on disk. */
-static u32 bset_sectors(const struct btree_node_check *n, const struct bset_place *p)
+/** bch2_bset_sectors - sectors that a bset takes on disk, with padding */
+u32 bch2_bset_sectors(const struct btree_node_check *n, const struct bset_place *p)
 {
 	return round_up(p->header + p->u64s * sizeof(u64), n->block_sectors * 512) / 512;
 }
@@ -114,7 +108,7 @@ static int bset_checksum_check(struct btree_node_check *n, const struct bset_pla
 	const size_t bytes = p->header - sizeof(*p->csum) + p->u64s * sizeof(u64);
 	struct bch_csum csum;
 
-	csum = bch2_checksum(type, bset_nonce(p), &n->c->chacha20_key, p->csum_end, bytes);
+	csum = bch2_checksum(type, bset_nonce(p), &n->c->chacha20_key, p->csum + 1, bytes);
 	if (bch2_csum_eq(csum, *p->csum))
 		return 0;
 	return node_problem(n, bset_bad_csum, FSCK_CAN_FIX,
@@ -140,8 +134,14 @@ static int bset_decrypt(struct btree_node_check *n, const struct bset_place *p)
 			    p->u64s * sizeof(u64));
 }
 
-/* Checksum type, length, checksum, decryption: spec 20 section 11, step 3.2. */
-static int bset_unlock(struct btree_node_check *n, struct bset_place *p)
+/**
+ * bch2_bset_unlock - verify a bset and decrypt it in place
+ *
+ * Checksum type, length, checksum, decryption: spec 20 section 11, step 3.2. A
+ * bset that is too long is tolerated as an empty one. 0, or the error that rejects
+ * the copy.
+ */
+int bch2_bset_unlock(struct btree_node_check *n, struct bset_place *p)
 {
 	const unsigned type = BSET_CSUM_TYPE(p->i);
 	const bool known = type < BCH_CSUM_NR;
@@ -158,7 +158,7 @@ static int bset_unlock(struct btree_node_check *n, struct bset_place *p)
 			prt_str(n->err, "node is encrypted and there is no key\n");
 		return -BCH_ERR_no_encryption_key;
 	}
-	if (p->sector + bset_sectors(n, p) > n->limit) {
+	if (p->sector + bch2_bset_sectors(n, p) > n->limit) {
 		ret = node_problem(n, bset_past_end_of_btree_node, FSCK_CAN_FIX,
 				   "bset past end of btree node: %u words at sector %u of %u",
 				   p->u64s, p->sector, n->limit);
@@ -336,7 +336,7 @@ static int bset_check(struct btree_node_check *n, struct bset_place *p)
 	n->bset_u64s	= p->u64s;
 	n->in_bset	= true;
 
-	ret =   bset_unlock(n, p) ?:
+	ret =   bch2_bset_unlock(n, p) ?:
 		bset_header_check(n, p) ?:
 		(p->first ? node_header_check(n) : 0) ?:
 		bset_guard_check(n, p, &use);
@@ -362,7 +362,7 @@ static int node_tail_check(struct btree_node_check *n, u32 sector)
 	n->offset	= sector;
 	n->in_bset	= false;
 	for (; sector < n->limit; sector += n->block_sectors) {
-		const struct bset_place p = bset_at(n, sector);
+		const struct bset_place p = bch2_bset_at(n, sector);
 		const u64 guard = le64_to_cpu(p.i->journal_seq);
 
 		if (le64_to_cpu(p.i->seq) != seq ||
@@ -384,14 +384,14 @@ static int node_bsets_check(struct btree_node_check *n)
 
 	n->limit = want ? min_t(u32, want, n->node_sectors) : n->node_sectors;
 	while (sector < n->limit) {
-		struct bset_place p = bset_at(n, sector);
+		struct bset_place p = bch2_bset_at(n, sector);
 
 		if (sector && p.i->seq != data->keys.seq)
 			break;
 		ret = bset_check(n, &p);
 		if (ret)
 			return ret;
-		sector += bset_sectors(n, &p);
+		sector += bch2_bset_sectors(n, &p);
 	}
 	b->written	= min(sector, n->node_sectors);
 	b->seq		= le64_to_cpu(data->keys.seq);

@@ -55,7 +55,21 @@ struct btree_node_scratch {
 	u32				*runs;		/* start of each run in off[0] */
 };
 
+/* One bset of a node, wherever it starts. */
+struct bset_place {
+	struct bset			*i;
+	struct bch_csum			*csum;		/* what follows it is protected */
+	u32				sector;		/* from the start of the node */
+	u32				header;		/* bytes before the keys */
+	u32				u64s;		/* as used; 0 if too long */
+	bool				first;
+};
+
 int bch2_btree_node_check(struct btree_node_check *n);
+
+struct bset_place bch2_bset_at(const struct btree_node_check *n, u32 sector);
+u32 bch2_bset_sectors(const struct btree_node_check *n, const struct bset_place *p);
+int bch2_bset_unlock(struct btree_node_check *n, struct bset_place *p);
 
 /* node_sort.c */
 struct btree_node_scratch *bch2_node_scratch_alloc(u32 node_bytes, u32 block_bytes);
