@@ -13,6 +13,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <linux/array_size.h>
+
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
 #include "btree/bkey_val.h"
