@@ -4,12 +4,12 @@
 #define _SHIM_LINUX_BIT_SPINLOCK_H
 
 #include <linux/bitops.h>
-#include <linux/sched.h>
+#include <linux/processor.h>
 
 static inline void bit_spin_lock(int bitnum, unsigned long *addr)
 {
 	while (test_and_set_bit_lock(bitnum, addr))
-		cond_resched();
+		cpu_relax();
 }
 
 static inline int bit_spin_trylock(int bitnum, unsigned long *addr)

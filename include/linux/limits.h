@@ -4,7 +4,6 @@
 #define _SHIM_LINUX_LIMITS_H
 
 #include_next <linux/limits.h>
-#include <linux/types.h>
 
 #define U8_MAX		((u8) ~0U)
 #define S8_MAX		((s8) (U8_MAX >> 1))

@@ -3,6 +3,7 @@
 #ifndef _SHIM_LINUX_MEMPOOL_H
 #define _SHIM_LINUX_MEMPOOL_H
 
+#include <linux/minmax.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Types of the resizable hash table, over liburcu's lock-free table. */
+/* Types of the resizable hash table. */
 #ifndef _SHIM_LINUX_RHASHTABLE_TYPES_H
 #define _SHIM_LINUX_RHASHTABLE_TYPES_H
 
 #include <linux/atomic.h>
 #include <linux/compiler.h>
+#include <linux/spinlock_types.h>
 #include <linux/types.h>
 
-/* Same layout as liburcu's table node. */
+/* next: the next object of the chain, or the odd number that ends it. */
 struct rhash_head {
 	struct rhash_head	*next;
-	unsigned long		shim_reverse_hash;
-} __aligned(8);
+};
+
+struct bucket_table;
 
 struct rhashtable;
 struct rhashtable_compare_arg {
@@ -37,18 +39,19 @@ struct rhashtable_params {
 };
 
 struct rhashtable {
-	void			*shim_table;
+	struct bucket_table	*tbl;
 	u32			shim_seed;
+	u32			shim_seq;	/* odd while objects move */
 	struct rhashtable_params p;
+	spinlock_t		lock;		/* of everybody who changes it */
 	atomic_t		nelems;
 };
 
 struct rhashtable_iter {
 	struct rhashtable	*ht;
-	void			*shim_node;
-	void			*shim_next;
-	unsigned long		shim_seen;
-	bool			shim_live;
+	struct bucket_table	*shim_tbl;
+	u32			shim_slot;
+	u32			shim_skip;	/* objects of the slot already seen */
 };
 
 #endif /* _SHIM_LINUX_RHASHTABLE_TYPES_H */

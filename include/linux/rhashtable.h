@@ -18,7 +18,7 @@ void *shim_rht_lookup(struct rhashtable *ht, const void *key, u32 hash,
 		      const struct rhashtable_params *p);
 void *shim_rht_insert(struct rhashtable *ht, struct rhash_head *obj, const void *key, u32 hash,
 		      const struct rhashtable_params *p);
-int shim_rht_remove(struct rhashtable *ht, struct rhash_head *obj);
+int shim_rht_remove(struct rhashtable *ht, struct rhash_head *obj, u32 hash);
 
 static inline u32 shim_rht_key_hash(struct rhashtable *ht, const void *key,
 				    const struct rhashtable_params *p)
@@ -38,7 +38,7 @@ static inline u32 shim_rht_obj_hash(struct rhashtable *ht, struct rhash_head *he
 
 static inline void *shim_rht_obj(struct rhash_head *head, const struct rhashtable_params *p)
 {
-	return head ? (char *) head - p->head_offset : NULL;
+	return IS_ERR_OR_NULL(head) ? (void *) head : (char *) head - p->head_offset;
 }
 
 static inline const void *shim_rht_obj_key(struct rhash_head *head,
@@ -70,8 +70,8 @@ static inline void *rhashtable_lookup_fast(struct rhashtable *ht, const void *ke
 static inline int rhashtable_insert_fast(struct rhashtable *ht, struct rhash_head *obj,
 					 const struct rhashtable_params params)
 {
-	shim_rht_insert(ht, obj, NULL, shim_rht_obj_hash(ht, obj, &params), &params);
-	return 0;
+	return PTR_ERR_OR_ZERO(shim_rht_insert(ht, obj, NULL, shim_rht_obj_hash(ht, obj, &params),
+					       &params));
 }
 
 /* The object already there with an equal key, or NULL: inserted. */
@@ -87,7 +87,9 @@ static inline void *rhashtable_lookup_get_insert_fast(struct rhashtable *ht,
 static inline int rhashtable_lookup_insert_fast(struct rhashtable *ht, struct rhash_head *obj,
 						const struct rhashtable_params params)
 {
-	return rhashtable_lookup_get_insert_fast(ht, obj, params) ? -EEXIST : 0;
+	void *there = rhashtable_lookup_get_insert_fast(ht, obj, params);
+
+	return IS_ERR(there) ? (int) PTR_ERR(there) : there ? -EEXIST : 0;
 }
 
 static inline void *rhashtable_lookup_get_insert_key(struct rhashtable *ht, const void *key,
@@ -103,16 +105,21 @@ static inline int rhashtable_lookup_insert_key(struct rhashtable *ht, const void
 					       struct rhash_head *obj,
 					       const struct rhashtable_params params)
 {
-	return rhashtable_lookup_get_insert_key(ht, key, obj, params) ? -EEXIST : 0;
+	void *there = rhashtable_lookup_get_insert_key(ht, key, obj, params);
+
+	return IS_ERR(there) ? (int) PTR_ERR(there) : there ? -EEXIST : 0;
 }
 
 static inline int rhashtable_remove_fast(struct rhashtable *ht, struct rhash_head *obj,
 					 const struct rhashtable_params params)
 {
-	return shim_rht_remove(ht, obj);
+	return shim_rht_remove(ht, obj, shim_rht_obj_hash(ht, obj, &params));
 }
 
-/* A walk may see an object twice, or miss one that comes or goes meanwhile. */
+/*
+ * A walk may see an object twice, or miss one that comes or goes meanwhile; ERR_PTR(-EAGAIN): the
+ * table was resized and the walk starts again.
+ */
 void rhashtable_walk_enter(struct rhashtable *ht, struct rhashtable_iter *iter);
 void rhashtable_walk_exit(struct rhashtable_iter *iter);
 int rhashtable_walk_start_check(struct rhashtable_iter *iter);

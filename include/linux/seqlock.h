@@ -4,7 +4,7 @@
 #define _SHIM_LINUX_SEQLOCK_H
 
 #include <linux/atomic.h>
-#include <linux/sched.h>
+#include <linux/processor.h>
 #include <linux/spinlock.h>
 
 typedef struct seqcount {
@@ -31,7 +31,7 @@ static inline unsigned int read_seqcount_begin(const seqcount_t *s)
 	unsigned int seq;
 
 	while ((seq = smp_load_acquire(&s->sequence)) & 1)
-		cond_resched();
+		cpu_relax();
 	return seq;
 }
 

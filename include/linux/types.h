@@ -29,9 +29,7 @@ typedef long long		time64_t;
 typedef long long		ktime_t;
 
 /* The names below are glibc's too: whoever comes first defines them. */
-#ifndef _SYS_TYPES_H
-typedef long long		loff_t;
-#endif
+typedef long			loff_t;
 #ifndef __dev_t_defined
 typedef unsigned long		dev_t;
 #define __dev_t_defined
@@ -85,14 +83,11 @@ struct hlist_head {
 	struct hlist_node	*first;
 };
 
-/* Same layout as liburcu's struct rcu_head. */
-#ifndef _URCU_CALL_RCU_H
 struct rcu_head {
 	struct rcu_head		*next;
 	void			(*func)(struct rcu_head *head);
 };
 #define callback_head		rcu_head
-#endif
 
 #define DECLARE_BITMAP(name, nbits) \
 	unsigned long name[((nbits) + 8 * sizeof(long) - 1) / (8 * sizeof(long))]
