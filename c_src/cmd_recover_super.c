@@ -217,7 +217,7 @@ int cmd_recover_super(int argc, char *argv[])
 	tools_args(&cmd, argc, argv, &pos);
 
 	if (o.offset % 512)
-		tools_usage_error(cmd.name, "offset must be a multiple of 512");
+		return tools_error("offset must be a multiple of 512");
 	if (!o.src != !o.have_idx)
 		tools_usage_error(cmd.name, "--src_device and --dev_idx must be given together");
 

@@ -108,7 +108,7 @@ static int duplicates_check(const struct bch_sb_handle *sbs, unsigned nr, struct
 	for (unsigned i = 0; i < nr; i++)
 		for (unsigned j = i + 1; j < nr; j++)
 			if (sbs[i].sb->dev_idx == sbs[j].sb->dev_idx) {
-				prt_printf(msgs, "%s: is device %u, and so is %s\n",
+				prt_printf(msgs, "%s: device %u is already there as %s\n",
 					   sbs[j].path, sbs[j].sb->dev_idx, sbs[i].path);
 				return -BCH_ERR_device_already_online;
 			}

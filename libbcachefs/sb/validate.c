@@ -182,6 +182,7 @@ static int features_validate(const struct bch_sb *sb, struct printbuf *err)
 static int header_validate(const struct bch_sb *sb, u64 read_offset, struct printbuf *err)
 {
 	const unsigned block = le16_to_cpu(sb->block_size);
+	const unsigned node = BCH_SB_BTREE_NODE_SIZE(sb);
 	const u32 precision = le32_to_cpu(sb->time_precision);
 
 	if (!memchr_inv(&sb->user_uuid, 0, sizeof(sb->user_uuid))) {
@@ -215,6 +216,11 @@ static int header_validate(const struct bch_sb *sb, u64 read_offset, struct prin
 		prt_printf(err, "invalid block size: %u sectors (a power of 2, 1 to %u)",
 			   block, BCH_MAX_BLOCK_SIZE >> 9);
 		return -BCH_ERR_invalid_sb_block_size;
+	}
+	if (!is_power_of_2(node) || node > BTREE_NODE_SIZE_MAX >> 9) {
+		prt_printf(err, "invalid btree node size: %u sectors (a power of 2, 1 to %u)",
+			   node, BTREE_NODE_SIZE_MAX >> 9);
+		return -BCH_ERR_invalid_sb_opt;
 	}
 	return 0;
 }
