@@ -153,7 +153,7 @@ unsigned int bch2_ptr_data_type(const struct bkey *k, const struct extent_ptr_de
 static unsigned int ptr_reconcile_phys(struct bch_fs *c, unsigned int level, struct bkey_s_c k,
 				       unsigned int dev)
 {
-	unsigned int class = bch2_bkey_reconcile_class(k);
+	unsigned int class = bch2_bkey_reconcile_class(c, k);
 	struct bch_member m;
 
 	if (level || class == RECONCILE_WORK_none || class == RECONCILE_WORK_pending ||

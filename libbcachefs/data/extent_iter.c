@@ -191,7 +191,8 @@ static int extent_piece(struct bch_extent_iter *it, struct bch_file_piece *piece
 		piece->type = BCH_PIECE_zero;
 		break;
 	case KEY_TYPE_extent:
-		piece->type = bch2_bkey_is_unwritten(k) ? BCH_PIECE_zero : BCH_PIECE_data;
+		piece->type = bch2_bkey_is_unwritten(it->c, k)
+			? BCH_PIECE_zero : BCH_PIECE_data;
 		break;
 	case KEY_TYPE_inline_data:
 		piece->type = BCH_PIECE_data;

@@ -63,13 +63,14 @@ bool bch2_bkey_extent_is_allocation(const struct bkey *k)
 
 /**
  * bch2_bkey_is_unwritten - is space allocated that holds no data yet?
+ * @c:		filesystem, may be NULL
  * @k:		key
  *
  * True if any pointer says so; reads give zeros (spec 54 §2).
  */
-bool bch2_bkey_is_unwritten(struct bkey_s_c k)
+bool bch2_bkey_is_unwritten(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const struct bch_extent_ptr *ptr;
 
 	bkey_for_each_ptr(ptrs, ptr)
@@ -80,11 +81,12 @@ bool bch2_bkey_is_unwritten(struct bkey_s_c k)
 
 /**
  * bch2_bkey_is_incompressible - was compressing this data tried in vain?
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-bool bch2_bkey_is_incompressible(struct bkey_s_c k)
+bool bch2_bkey_is_incompressible(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 
 	bkey_extent_entry_for_each(ptrs, e)
@@ -97,13 +99,14 @@ bool bch2_bkey_is_incompressible(struct bkey_s_c k)
 
 /**
  * bch2_bkey_is_poisoned - is the data known to be damaged in every copy?
+ * @c:		filesystem, may be NULL
  * @k:		key
  *
  * The flags entry is only looked for where it must be: first (spec 50 §3.6).
  */
-bool bch2_bkey_is_poisoned(struct bkey_s_c k)
+bool bch2_bkey_is_poisoned(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e = extent_entry_valid(&ptrs, ptrs.start);
 
 	return e && extent_entry_type(e) == BCH_EXTENT_ENTRY_flags &&
@@ -119,14 +122,15 @@ static bool ptr_has_dev(const struct extent_ptr_decoded *p)
 
 /**
  * bch2_bkey_has_usable_ptr - can the data be read through any pointer at all?
+ * @c:		filesystem, may be NULL
  * @k:		key
  * @count_cached: do cached copies count?
  *
  * Usable: names a device, or is part of a stripe (spec 50 §5.5, §10).
  */
-bool bch2_bkey_has_usable_ptr(struct bkey_s_c k, bool count_cached)
+bool bch2_bkey_has_usable_ptr(struct bch_fs *c, struct bkey_s_c k, bool count_cached)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 	struct extent_ptr_decoded p;
 
@@ -139,20 +143,28 @@ bool bch2_bkey_has_usable_ptr(struct bkey_s_c k, bool count_cached)
 
 /**
  * bch2_bkey_nr_ptrs - all pointers of a key, placeholders included
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-unsigned int bch2_bkey_nr_ptrs(struct bkey_s_c k)
+unsigned int bch2_bkey_nr_ptrs(struct bch_fs *c, struct bkey_s_c k)
 {
-	return bch2_bkey_ptrs_nr(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
+	const struct bch_extent_ptr *ptr;
+	unsigned int nr = 0;
+
+	bkey_for_each_ptr(ptrs, ptr)
+		nr++;
+	return nr;
 }
 
 /**
  * bch2_bkey_nr_dirty_ptrs - pointers with a device that are not mere caches
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-unsigned int bch2_bkey_nr_dirty_ptrs(struct bkey_s_c k)
+unsigned int bch2_bkey_nr_dirty_ptrs(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const struct bch_extent_ptr *ptr;
 	unsigned int nr = 0;
 
@@ -163,9 +175,9 @@ unsigned int bch2_bkey_nr_dirty_ptrs(struct bkey_s_c k)
 }
 
 /* Non-cached copies; @whole: only those that take as much space as the key is large. */
-static unsigned int nr_allocated(struct bkey_s_c k, bool whole)
+static unsigned int nr_allocated(struct bch_fs *c, struct bkey_s_c k, bool whole)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 	struct extent_ptr_decoded p;
 	unsigned int nr = 0;
@@ -184,29 +196,32 @@ static unsigned int nr_allocated(struct bkey_s_c k, bool whole)
 
 /**
  * bch2_bkey_nr_ptrs_allocated - copies that space is allocated or reserved for
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-unsigned int bch2_bkey_nr_ptrs_allocated(struct bkey_s_c k)
+unsigned int bch2_bkey_nr_ptrs_allocated(struct bch_fs *c, struct bkey_s_c k)
 {
-	return nr_allocated(k, false);
+	return nr_allocated(c, k, false);
 }
 
 /**
  * bch2_bkey_nr_ptrs_fully_allocated - the same without compressed copies
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-unsigned int bch2_bkey_nr_ptrs_fully_allocated(struct bkey_s_c k)
+unsigned int bch2_bkey_nr_ptrs_fully_allocated(struct bch_fs *c, struct bkey_s_c k)
 {
-	return nr_allocated(k, true);
+	return nr_allocated(c, k, true);
 }
 
 /**
  * bch2_bkey_replicas - copies, where a stripe's parity counts as such
+ * @c:		filesystem, may be NULL
  * @k:		key
  */
-unsigned int bch2_bkey_replicas(struct bkey_s_c k)
+unsigned int bch2_bkey_replicas(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 	struct extent_ptr_decoded p;
 	unsigned int nr = 0;
@@ -219,13 +234,14 @@ unsigned int bch2_bkey_replicas(struct bkey_s_c k)
 
 /**
  * bch2_bkey_sectors_compressed - compressed data that the key refers to
+ * @c:		filesystem, may be NULL
  * @k:		key
  *
  * Returns sectors on disk of all non-cached compressed copies.
  */
-u64 bch2_bkey_sectors_compressed(struct bkey_s_c k)
+u64 bch2_bkey_sectors_compressed(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 	struct extent_ptr_decoded p;
 	u64 sectors = 0;

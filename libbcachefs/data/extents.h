@@ -27,16 +27,16 @@ void bch2_bkey_ptrs_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_
 bool bch2_bkey_is_btree_ptr(const struct bkey *k);
 bool bch2_bkey_is_direct_data(const struct bkey *k);
 bool bch2_bkey_extent_is_allocation(const struct bkey *k);
-bool bch2_bkey_is_unwritten(struct bkey_s_c k);
-bool bch2_bkey_is_incompressible(struct bkey_s_c k);
-bool bch2_bkey_is_poisoned(struct bkey_s_c k);
-bool bch2_bkey_has_usable_ptr(struct bkey_s_c k, bool count_cached);
-unsigned int bch2_bkey_nr_ptrs(struct bkey_s_c k);
-unsigned int bch2_bkey_nr_dirty_ptrs(struct bkey_s_c k);
-unsigned int bch2_bkey_nr_ptrs_allocated(struct bkey_s_c k);
-unsigned int bch2_bkey_nr_ptrs_fully_allocated(struct bkey_s_c k);
-unsigned int bch2_bkey_replicas(struct bkey_s_c k);
-u64 bch2_bkey_sectors_compressed(struct bkey_s_c k);
+bool bch2_bkey_is_unwritten(struct bch_fs *c, struct bkey_s_c k);
+bool bch2_bkey_is_incompressible(struct bch_fs *c, struct bkey_s_c k);
+bool bch2_bkey_is_poisoned(struct bch_fs *c, struct bkey_s_c k);
+bool bch2_bkey_has_usable_ptr(struct bch_fs *c, struct bkey_s_c k, bool count_cached);
+unsigned int bch2_bkey_nr_ptrs(struct bch_fs *c, struct bkey_s_c k);
+unsigned int bch2_bkey_nr_dirty_ptrs(struct bch_fs *c, struct bkey_s_c k);
+unsigned int bch2_bkey_nr_ptrs_allocated(struct bch_fs *c, struct bkey_s_c k);
+unsigned int bch2_bkey_nr_ptrs_fully_allocated(struct bch_fs *c, struct bkey_s_c k);
+unsigned int bch2_bkey_replicas(struct bch_fs *c, struct bkey_s_c k);
+u64 bch2_bkey_sectors_compressed(struct bch_fs *c, struct bkey_s_c k);
 u64 bch2_ptr_disk_sectors(struct bch_fs *c, const struct bkey *k,
 			  const struct extent_ptr_decoded *p);
 unsigned int bch2_ptr_durability_estimate(struct bch_fs *c, const struct extent_ptr_decoded *p);

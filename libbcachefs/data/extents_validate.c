@@ -223,7 +223,7 @@ static int ptrs_finish(struct ptrs_check *s, struct bkey_validate_context from)
 			 "checksum entry behind the last pointer");
 	bkey_fsck_err_on(s->have_ec, s->c, extent_ptrs_redundant_stripe,
 			 "stripe entry behind the last pointer");
-	bkey_fsck_err_on(!s->node && !bch2_bkey_has_usable_ptr(k, !commit), s->c,
+	bkey_fsck_err_on(!s->node && !bch2_bkey_has_usable_ptr(s->c, k, !commit), s->c,
 			 extent_ptrs_all_invalid, "no pointer names a device or a stripe");
 fsck_err:
 	return ret;

@@ -58,9 +58,9 @@ static int read_without_io(struct bch_extent_read *er)
 
 	if (er->offset > er->k.k->size || er->sectors > er->k.k->size - er->offset)
 		return -BCH_ERR_data_read_bad_key;
-	if (bch2_bkey_is_poisoned(er->k) && !(er->flags & BCH_READ_poisoned_ok))
+	if (bch2_bkey_is_poisoned(er->c, er->k) && !(er->flags & BCH_READ_poisoned_ok))
 		return -BCH_ERR_EIO_extent_poisoned;
-	if (bch2_bkey_is_unwritten(er->k)) {
+	if (bch2_bkey_is_unwritten(er->c, er->k)) {
 		memset(er->buf, 0, bytes);
 		return 0;
 	}
@@ -222,7 +222,7 @@ static void note_failure(struct bch_extent_read *er, int err)
 /* Nothing is left to try: what is the result? */
 static int all_failed(struct bch_extent_read *er)
 {
-	if (!er->choice.saw_dirty && bch2_bkey_nr_ptrs(er->k)) {
+	if (!er->choice.saw_dirty && bch2_bkey_nr_ptrs(er->c, er->k)) {
 		/* Only copies that could be dropped at any time, and were: a hole. */
 		memset(er->buf, 0, (size_t) er->sectors << 9);
 		er->nr_events = 0;

@@ -22,13 +22,14 @@
 
 /**
  * bch2_bkey_reconcile_class - in which queue a key must be entered
+ * @c:		filesystem, may be NULL
  * @k:		extent, reflink_v, stripe or node pointer; may be invalid
  *
  * Spec 53 §3.1.
  */
-enum bch_reconcile_work_id bch2_bkey_reconcile_class(struct bkey_s_c k)
+enum bch_reconcile_work_id bch2_bkey_reconcile_class(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
 	const union bch_extent_entry *e;
 
 	if (k.k->type == KEY_TYPE_stripe)
