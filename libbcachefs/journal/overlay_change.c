@@ -62,7 +62,7 @@ static void overlay_key_free(struct journal_key *k)
 /* Remove the logical indexes [start, end). */
 static void overlay_remove(struct journal_keys *keys, size_t start, size_t end)
 {
-	if (start == end)
+	if (start >= end)
 		return;
 	for (size_t i = start; i < end; i++)
 		overlay_key_free(overlay_key(keys, i));
