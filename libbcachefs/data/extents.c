@@ -254,7 +254,7 @@ u64 bch2_bkey_sectors_compressed(struct bch_fs *c, struct bkey_s_c k)
 
 /**
  * bch2_ptr_disk_sectors - sectors that one copy takes on its device
- * @c:		filesystem
+ * @c:		filesystem; NULL: the size of a node is not known and counts 0
  * @k:		key of the pointer
  * @p:		pointer
  *
@@ -265,7 +265,7 @@ u64 bch2_ptr_disk_sectors(struct bch_fs *c, const struct bkey *k,
 			  const struct extent_ptr_decoded *p)
 {
 	if (bch2_bkey_is_btree_ptr(k))
-		return c->opts.btree_node_size >> 9;
+		return c ? c->opts.btree_node_size >> 9 : 0;
 	if (!crc_is_compressed(&p->crc))
 		return k->size;
 	return DIV64_U64_ROUND_UP((u64) k->size * p->crc.compressed_size,

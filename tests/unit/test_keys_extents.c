@@ -441,7 +441,7 @@ static void reflink(void **state)
 		   key_hex(KEY_TYPE_reflink_v, SPOS(0, 8, 1), 8, "02 00 00 00 00 00 00 00" PTR2));
 
 	expect_text("refcount 3 datalen 8: 6869000000000000",
-		    key_hex(KEY_TYPE_indirect_inline_data, POS(0, 8), 8, "03 00000000000000 68 69"));
+		    key_hex(KEY_TYPE_indirect_inline_data, POS(0, 8), 8, "0300000000000000 6869"));
 }
 
 /* --- stripes --- */

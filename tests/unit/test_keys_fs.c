@@ -172,10 +172,11 @@ static void inode_unpack_errors(void **state)
 	/* upper half of a time is not 0 */
 	expect_unpack_failure(inode_with_fields(2, "02 00 02 02 00 00 00 00"), 1, 1);
 	/* the fifth field has 32 bits: 2^32 - 1 fits, 2^32 does not, however encoded */
-	expect_unpack_failure(inode_with_fields(5, "02 00 00 00 00 00 00 00 ef ff ff ff 1f"), -1, 1);
-	expect_unpack_failure(inode_with_fields(5, "02 00 00 00 00 00 00 00 0f 00 00 00 20"), 4, 1);
-	expect_unpack_failure(inode_with_fields(5, "02 00 00 00 00 00 00 00 1f 00 00 00 40 00"), 4,
-			      1);
+#define UID(_hex)	inode_with_fields(5, "0200 0000 0000 0000" _hex)
+	expect_unpack_failure(UID("ef ff ff ff 1f"), -1, 1);
+	expect_unpack_failure(UID("0f 00 00 00 20"), 4, 1);
+	expect_unpack_failure(UID("1f 00 00 00 40 00"), 4, 1);
+#undef UID
 	/* fields nobody knows yet are ignored */
 	expect_unpack_failure(inode_with_fields(40,
 			      "02 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
