@@ -199,8 +199,16 @@ static void prefetch_children(struct btree_iter *iter, struct btree_path_level *
 	for (i = max(l->idx, l->ahead); i < end; i++) {
 		struct bkey u;
 		struct bkey_s_c p = bkey_disassemble(b, btree_node_key(b, i), &u);
+		const struct bkey_i *j = c->journal.keys.nr
+			? bch2_journal_keys_peek_slot(c, b->btree_id, b->level, u.p) : NULL;
 
-		if (u.u64s > BKEY_BTREE_PTR_U64s_MAX)
+		/*
+		 * The journal may know that more of the child has been written: a
+		 * node read by the older pointer would lack its last bsets.
+		 */
+		if (j)
+			p = bkey_i_to_s_c(j);
+		if (bkey_deleted(p.k) || p.k->u64s > BKEY_BTREE_PTR_U64s_MAX)
 			continue;
 		bkey_reassemble(&k.ptr, p);
 		if (!bch2_btree_node_prefetch(c, &k.ptr, b->level - 1, b->btree_id))
