@@ -290,7 +290,11 @@ static int read_layout(struct bch_sb_handle *handle, struct bch_sb_layout *layou
 	return bch2_sb_layout_validate(layout, reason);
 }
 
-/* Reads the copies of @layout behind the first; the newest one ends up in @handle. */
+/*
+ * Reads the copies of @layout behind the first; the newest one ends up in
+ * @handle. Copies of the same seq are the same: then the first one is kept, and
+ * the place that messages name is the one that everybody knows.
+ */
 static int read_backups(struct bch_sb_handle *handle, const struct bch_sb_layout *layout,
 			bool have_copy, struct printbuf *bad)
 {
@@ -315,7 +319,7 @@ static int read_backups(struct bch_sb_handle *handle, const struct bch_sb_layout
 			copy_bad(bad, handle, sector, &reason);
 			continue;
 		}
-		if (ret || copy.seq >= handle->seq)
+		if (ret || copy.seq > handle->seq)
 			swap_copies(handle, &copy);
 		ret = 0;
 	}
@@ -333,6 +337,7 @@ static int choose_copy(struct bch_sb_handle *handle, struct printbuf *bad)
 {
 	struct bch_sb_layout layout;
 	struct printbuf reason = PRINTBUF;
+	u64 primary_seq = 0;
 	bool have_primary;
 	int ret;
 
@@ -342,6 +347,7 @@ static int choose_copy(struct bch_sb_handle *handle, struct printbuf *bad)
 		goto out;
 
 	if (have_primary) {
+		primary_seq = handle->seq;
 		layout = handle->sb->layout;
 		ret = bch2_sb_layout_validate(&layout, &reason);
 	} else {
@@ -361,6 +367,9 @@ static int choose_copy(struct bch_sb_handle *handle, struct printbuf *bad)
 	}
 
 	ret = read_backups(handle, &layout, have_primary, bad);
+	if (!ret && have_primary && handle->read_sector != BCH_SB_SECTOR)
+		prt_printf(bad, "%s: superblock at sector %u: is out of date (seq %llu)\n",
+			   handle->path, BCH_SB_SECTOR, primary_seq);
 out:
 	printbuf_exit(&reason);
 	return ret;
