@@ -40,6 +40,7 @@ struct restore_args {
 	struct bch_opts		opts;
 	const char		*passphrase_file;
 	int			progress;
+	bool			log_shown;
 	struct restore_opts	r;
 };
 
@@ -254,7 +255,10 @@ static void log_to_stderr(int level, const char *text, void *priv)
 {
 	struct restore_args *a = priv;
 
-	if (level <= 4 || a->r.verbose)
+	/* A continuation goes where its beginning went. */
+	if (level >= 0)
+		a->log_shown = level <= 4 || a->r.verbose;
+	if (a->log_shown)
 		fputs(text, stderr);
 }
 

@@ -21,6 +21,12 @@
 
 #include "restore.h"
 
+/* libarchive sets the times of directories that existed before too early: again at the end. */
+struct late_times {
+	char			*path;
+	struct timespec		times[2];
+};
+
 struct archive_sink {
 	struct restore_sink	sink;
 	struct archive		*a;
@@ -29,6 +35,8 @@ struct archive_sink {
 	struct archive_entry	*ent;		/* reused */
 	/* The tar writer wants the bytes between data ranges too. */
 	uint64_t		pos;
+	struct late_times	*late;
+	size_t			nr_late;
 };
 
 /* POSIX ACLs in the form of the system.posix_acl_* xattrs: a header, then these. */
@@ -250,19 +258,46 @@ static int write_contents(struct archive_sink *s, struct restore_ctx *ctx,
 	return ret;
 }
 
+static int add_late_times(struct archive_sink *s, const struct restore_entry *e)
+{
+	struct late_times *l = realloc(s->late, (s->nr_late + 1) * sizeof(*l));
+	char *path = strdup(e->path);
+
+	if (l)
+		s->late = l;
+	if (!l || !path) {
+		free(path);
+		return -ENOMEM;
+	}
+	l[s->nr_late++] = (struct late_times) { path, { e->atime, e->mtime } };
+	return 0;
+}
+
+/* Is it in the destination already? Directories are merged, all else is an error. */
+static int check_existing(struct archive_sink *s, struct restore_ctx *ctx,
+			  struct restore_entry *e)
+{
+	struct stat st;
+
+	if (s->tar || lstat(e->path, &st))
+		return 0;
+	if (S_ISDIR(e->mode) && S_ISDIR(st.st_mode))
+		return add_late_times(s, e);
+	if (ctx->opts.overwrite)
+		return 0;
+	restore_error(ctx, e->path, "already exists in the destination");
+	return -EEXIST;
+}
+
 static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx,
 			      struct restore_entry *e)
 {
 	struct archive_sink *s = (struct archive_sink *) sink;
-	struct stat st;
-	int ret = 0, r;
+	int ret, r;
 
-	/* libarchive would silently replace it. */
-	if (!s->tar && !ctx->opts.overwrite && !S_ISDIR(e->mode) && !lstat(e->path, &st)) {
-		restore_error(ctx, e->path, "already exists in the destination");
-		return -EEXIST;
-	}
-
+	ret = check_existing(s, ctx, e);
+	if (ret)
+		return ret;
 	if (S_ISSOCK(e->mode) && !e->hardlink_of)
 		return make_socket(s, ctx, e);
 
@@ -295,6 +330,13 @@ static int archive_sink_finish(struct restore_sink *sink, struct restore_ctx *ct
 		restore_error(ctx, ".", "cannot finish: %s", archive_error_string(s->a));
 		return -EIO;
 	}
+	while (s->nr_late) {
+		struct late_times *l = s->late + --s->nr_late;
+
+		if (utimensat(AT_FDCWD, l->path, l->times, AT_SYMLINK_NOFOLLOW))
+			restore_error(ctx, l->path, "cannot set times: %s", strerror(errno));
+		free(l->path);
+	}
 	return 0;
 }
 
@@ -304,6 +346,9 @@ static void archive_sink_free(struct restore_sink *sink)
 
 	archive_entry_free(s->ent);
 	archive_write_free(s->a);
+	while (s->nr_late)
+		free(s->late[--s->nr_late].path);
+	free(s->late);
 	free(s);
 }
 
