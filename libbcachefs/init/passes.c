@@ -271,8 +271,11 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 		if ((r->passes_selected & BIT_ULL(i)) && !pass_functions[i] &&
 		    (!pass_is_for_writing(i) || (c->opts.recovery_passes & BIT_ULL(i))))
 			missing |= BIT_ULL(i);
-	pass_unavailable(c, missing, c->opts.fsck ? "not checked: passes are due"
-						  : "recovery passes are due");
+	/* what a check cannot check is in its summary; it need not be said twice */
+	if (c->opts.fsck)
+		r->passes_unavailable |= missing & bch2_recovery_passes_match(PASS_FSCK) &
+			~c->opts.recovery_passes;
+	pass_unavailable(c, missing, "recovery passes are due");
 
 	r->passes_to_run	= r->passes_selected;
 	r->running		= true;

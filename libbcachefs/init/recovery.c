@@ -182,15 +182,13 @@ fsck_err:
 	return ret;
 }
 
-/*
- * A filesystem that was formatted and never started has no btrees and no
- * journal (spec 31 §16): all its btrees are empty.
- */
+/* Formatted and never started: there is nothing to read (spec 31 §16). */
 static int start_uninitialized(struct bch_fs *c)
 {
-	bch_notice(c, "filesystem has been formatted but never initialized: it is empty");
 	c->recovery.is_clean = true;
-	return bch2_read_btree_roots(c);
+	return  bch2_fs_initialize_in_memory(c) ?:
+		bch2_read_btree_roots(c) ?:
+		(c->opts.read_journal_only ? 0 : bch2_run_recovery_passes(c));
 }
 
 /* Roots and overlay are wanted; after this btrees can be read. */

@@ -10,6 +10,9 @@
 
 int bch2_fs_recovery(struct bch_fs *c);
 
+/* init/initialize.c */
+int bch2_fs_initialize_in_memory(struct bch_fs *c);
+
 /* init/versions.c */
 void bch2_fs_version_init(struct bch_fs *c);
 
