@@ -13,6 +13,7 @@
 #include "btree/cache.h"
 #include "btree/iter.h"
 #include "check/check.h"
+#include "fs/inode.h"
 #include "init/passes_format.h"
 #include "util/printbuf.h"
 
@@ -30,6 +31,7 @@ static int node_walk(struct btree_iter *iter, const struct btree *b, struct bch_
 {
 	const struct bpos end = b->max_key;
 	struct bkey_s_c k;
+	int ret = 0;
 
 	node_count(s, b);
 	do {
@@ -37,8 +39,10 @@ static int node_walk(struct btree_iter *iter, const struct btree *b, struct bch_
 		if (!k.k || bkey_err(k))
 			break;
 		s->keys[iter->level]++;
-	} while (bch2_btree_iter_advance(iter));
-	return bkey_err(k);
+
+		ret = iter->level ? 0 : bch2_inode_fields_check(iter->trans->c, k);
+	} while (!ret && bch2_btree_iter_advance(iter));
+	return ret ?: bkey_err(k);
 }
 
 /*

@@ -19,7 +19,10 @@
 #include "btree/bkey_val.h"
 #include "btree/iter.h"
 #include "fs/inode.h"
+#include "init/passes_format.h"
+#include "sb/fsck_err.h"
 #include "snapshots/subvolume.h"
+#include "util/log.h"
 #include "util/printbuf.h"
 #include "util/varint.h"
 
@@ -224,6 +227,74 @@ int bch2_inode_unpack(struct bkey_s_c k, struct bch_inode_unpacked *inode)
 	default:
 		return -ENOENT;
 	}
+}
+
+/* --- damage --- */
+
+/* Index of the field that is kept at @offset, or the number of fields. */
+static unsigned int field_index(const struct inode_field *fields, unsigned int nr,
+				unsigned int offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (fields[i].offset == offset)
+			break;
+	return i;
+}
+
+/* Passes that mend what depends on a field or one of those before it (spec 60 §3.3). */
+static const struct {
+	u16		offset;
+	u16		pass;
+} field_passes[] = {
+	{ offsetof(struct bch_inode_unpacked, bi_nlink),
+	  BCH_RECOVERY_PASS_STABLE_check_nlinks },
+	{ offsetof(struct bch_inode_unpacked, bi_subvol),
+	  BCH_RECOVERY_PASS_STABLE_check_subvols },
+	{ offsetof(struct bch_inode_unpacked, bi_parent_subvol),
+	  BCH_RECOVERY_PASS_STABLE_check_subvolume_structure },
+	{ offsetof(struct bch_inode_unpacked, bi_casefold),
+	  BCH_RECOVERY_PASS_STABLE_check_dirents },
+};
+
+static int inode_damaged(struct bch_fs *c, struct bkey_s_c k, unsigned int failed_at)
+{
+	bool v3 = k.k->type == KEY_TYPE_inode_v3;
+	const struct inode_field *fields = v3 ? fields_v3 : fields_v2;
+	unsigned int nr = v3 ? ARRAY_SIZE(fields_v3) : ARRAY_SIZE(fields_v2);
+	int ret = 0;
+
+	bch_err(c, "inode %llu in snapshot %u: field %s and those behind it cannot be decoded",
+		(u64) k.k->p.offset, k.k->p.snapshot,
+		failed_at < nr ? fields[failed_at].name : "(none)");
+	bch2_count_fsck_err(c, BCH_FSCK_ERR_inode_unpack_error);
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(field_passes) && !ret; i++) {
+		unsigned int field = field_index(fields, nr, field_passes[i].offset);
+
+		if (field < nr && failed_at <= field && c->up.request_pass)
+			ret = c->up.request_pass(c, field_passes[i].pass);
+	}
+	return ret;
+}
+
+/**
+ * bch2_inode_fields_check - report an inode that can only be decoded in part
+ * @c:		filesystem
+ * @k:		any key of the inodes btree
+ *
+ * The error is counted and logged, and the passes that repair what the lost
+ * fields say are asked for (spec 60 §3.3). Returns 0, or what asking for a pass
+ * returned: recovery has to start over.
+ */
+int bch2_inode_fields_check(struct bch_fs *c, struct bkey_s_c k)
+{
+	struct bch_inode_unpacked inode;
+
+	if (bch2_inode_unpack(k, &inode) || inode.unpack_failed_at < 0)
+		return 0;
+	return inode_damaged(c, k, inode.unpack_failed_at);
 }
 
 /* --- lookup --- */

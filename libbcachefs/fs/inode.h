@@ -85,6 +85,7 @@ static inline bool bkey_is_inode(const struct bkey *k)
 }
 
 int bch2_inode_unpack(struct bkey_s_c k, struct bch_inode_unpacked *inode);
+int bch2_inode_fields_check(struct bch_fs *c, struct bkey_s_c k);
 void bch2_inode_unpacked_to_text(struct printbuf *out, const struct bch_inode_unpacked *inode);
 
 int bch2_inode_find_by_inum_snapshot(struct btree_trans *trans, u64 inum, u32 snapshot,

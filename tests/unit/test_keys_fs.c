@@ -11,6 +11,8 @@
 #include "fs/dirent.h"
 #include "fs/inode.h"
 #include "fs/xattr.h"
+#include "init/passes_format.h"
+#include "sb/fsck_err.h"
 #include "snapshots/snapshot.h"
 #include "snapshots/subvolume.h"
 
@@ -181,6 +183,69 @@ static void inode_unpack_errors(void **state)
 	expect_unpack_failure(inode_with_fields(40,
 			      "02 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
 			      "00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"), -1, 1);
+}
+
+static u64 passes_requested;
+
+static int note_pass(struct bch_fs *c, unsigned stable_pass)
+{
+	passes_requested |= 1ULL << stable_pass;
+	return 0;
+}
+
+/* Fields that are lost call for the passes that mend them. */
+static void inode_damage_report(void **state)
+{
+	static const struct {
+		unsigned	failed_at;
+		u64		passes;
+	} v[] = {
+#define PASS(_name)	(1ULL << BCH_RECOVERY_PASS_STABLE_##_name)
+		{ 6,  PASS(check_nlinks)|PASS(check_subvols)|PASS(check_subvolume_structure)|
+		      PASS(check_dirents) },
+		{ 7,  PASS(check_subvols)|PASS(check_subvolume_structure)|PASS(check_dirents) },
+		{ 22, PASS(check_subvolume_structure)|PASS(check_dirents) },
+		{ 26, PASS(check_dirents) },
+		{ 27, 0 },
+#undef PASS
+	};
+	struct bch_fs *c = fake_fs_new();
+
+	assert_int_equal(bch2_fs_fsck_err_init(c), 0);
+	c->up.request_pass = note_pass;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(v); i++) {
+		/* all fields before are 0, this one runs past the value */
+		unsigned zeros = v[i].failed_at + 4;
+		u8 val[48 + 40] = { [18] = 0x30, [19] = v[i].failed_at + 1, [20] = 3 };
+		size_t bytes = (48 + zeros + 1 + 7) / 8 * 8;
+		struct bkey_i *k;
+
+		memset(val + 48 + zeros, 0xff, bytes - 48 - zeros);
+		k = key_new(KEY_TYPE_inode_v3, INODE_POS(4096), 0, val, bytes);
+		passes_requested = 0;
+		assert_int_equal(bch2_inode_fields_check(c, bkey_i_to_s_c(k)), 0);
+		assert_int_equal(passes_requested, v[i].passes);
+		assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_inode_unpack_error), i + 1);
+		key_free(k);
+	}
+
+	/* keys that are sound, or no inodes at all */
+	{
+		struct bkey_i *k = key_hex(KEY_TYPE_inode_v3, INODE_POS(4096), 0, ROOT_INODE);
+
+		passes_requested = 0;
+		assert_int_equal(bch2_inode_fields_check(c, bkey_i_to_s_c(k)), 0);
+		k->k.type = KEY_TYPE_whiteout;
+		assert_int_equal(bch2_inode_fields_check(c, bkey_i_to_s_c(k)), 0);
+		assert_int_equal(passes_requested, 0);
+		assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_inode_unpack_error),
+				 ARRAY_SIZE(v));
+		key_free(k);
+	}
+
+	bch2_fs_fsck_err_exit(c);
+	fake_fs_free(c);
 }
 
 static void inode_rules(void **state)
@@ -526,6 +591,7 @@ int main(void)
 		cmocka_unit_test(inode_file),
 		cmocka_unit_test(inode_old_layouts),
 		cmocka_unit_test(inode_unpack_errors),
+		cmocka_unit_test(inode_damage_report),
 		cmocka_unit_test(inode_rules),
 		cmocka_unit_test(inode_cursor),
 		cmocka_unit_test(times),
