@@ -2,8 +2,8 @@
 /*
  * The node cache and the roots of all btrees (spec 21 section 4, 31 section 6).
  *
- * Invariant: a node is in the hash table exactly once per (identity, btree,
- * level); it is freed only when nobody has pinned it and no read of it is under
+ * Invariant: a node is in the hash table exactly once per (identity, sectors
+ * written, btree, level); it is freed only when nobody has pinned it and no read of it is under
  * way. cache.lock covers the table, pins and accounting and is never held over
  * I/O; b->lock covers filling one node. A node's contents do not change after its
  * state became ready.
@@ -88,13 +88,20 @@ static struct list_head *hash_head(struct btree_cache *bc, u64 hash_val)
 	return &bc->hash[hash_64(hash_val, BTREE_CACHE_HASH_BITS)];
 }
 
-static struct btree *hash_find(struct btree_cache *bc, u64 hash_val, unsigned level,
+/*
+ * The node that @k points to. A pointer that knows of more bsets than the node was
+ * read with is another one: an older version of the pointer led to that.
+ */
+static struct btree *hash_find(struct btree_cache *bc, const struct bkey_i *k, unsigned level,
 			       unsigned btree)
 {
+	const u64 hash_val = bch2_btree_ptr_hash_val(k);
+	const u16 written = bch2_btree_ptr_info(k).sectors_written;
 	struct btree *b;
 
 	list_for_each_entry(b, hash_head(bc, hash_val), hash_list)
-		if (b->hash_val == hash_val && b->level == level && b->btree_id == btree)
+		if (b->hash_val == hash_val && b->level == level && b->btree_id == btree &&
+		    bch2_btree_ptr_info(&b->key).sectors_written == written)
 			return b;
 	return NULL;
 }
@@ -159,7 +166,7 @@ static struct btree *node_find_or_insert(struct bch_fs *c, const struct bkey_i *
 	struct btree *b;
 
 	mutex_lock(&bc->lock);
-	b = hash_find(bc, hash_val, level, btree);
+	b = hash_find(bc, k, level, btree);
 	if (b) {
 		b->pins++;
 	} else {
@@ -284,7 +291,7 @@ bool bch2_btree_node_prefetch(struct bch_fs *c, const struct bkey_i *k,
 		return true;
 
 	mutex_lock(&bc->lock);
-	if (hash_find(bc, hash_val, level, btree)) {
+	if (hash_find(bc, k, level, btree)) {
 		mutex_unlock(&bc->lock);
 		return true;
 	}

@@ -181,9 +181,25 @@ static struct bpos child_start(const struct btree_path_level *l)
 	return bpos_successor(prev.p);
 }
 
+/* Pointer @i of @b as the overlay has it; false if it is to be left out. */
+static bool child_ptr(struct bch_fs *c, const struct btree *b, u32 i, struct bkey_i *dst)
+{
+	struct bkey u;
+	struct bkey_s_c k = bkey_disassemble(b, btree_node_key(b, i), &u);
+	struct bkey_i *j = c->journal.keys.nr
+		? bch2_journal_keys_peek_slot(c, b->btree_id, b->level, u.p) : NULL;
+
+	if (j)
+		k = bkey_i_to_s_c(j);
+	if (bkey_deleted(k.k) || k.k->u64s > BKEY_BTREE_PTR_U64s_MAX)
+		return false;
+	bkey_reassemble(dst, k);
+	return true;
+}
+
 /*
  * Begin reading the child at the position of @l and those behind it: as many as
- * the cache allows for leaves of the walk, one above.
+ * the cache allows for nodes of the walk's level, one above.
  */
 static void prefetch_children(struct btree_iter *iter, struct btree_path_level *l)
 {
@@ -196,24 +212,10 @@ static void prefetch_children(struct btree_iter *iter, struct btree_path_level *
 	__BKEY_PADDED(ptr, BKEY_BTREE_PTR_VAL_U64s_MAX) k;
 	u32 i;
 
-	for (i = max(l->idx, l->ahead); i < end; i++) {
-		struct bkey u;
-		struct bkey_s_c p = bkey_disassemble(b, btree_node_key(b, i), &u);
-		const struct bkey_i *j = c->journal.keys.nr
-			? bch2_journal_keys_peek_slot(c, b->btree_id, b->level, u.p) : NULL;
-
-		/*
-		 * The journal may know that more of the child has been written: a
-		 * node read by the older pointer would lack its last bsets.
-		 */
-		if (j)
-			p = bkey_i_to_s_c(j);
-		if (bkey_deleted(p.k) || p.k->u64s > BKEY_BTREE_PTR_U64s_MAX)
-			continue;
-		bkey_reassemble(&k.ptr, p);
-		if (!bch2_btree_node_prefetch(c, &k.ptr, b->level - 1, b->btree_id))
+	for (i = max(l->idx, l->ahead); i < end; i++)
+		if (child_ptr(c, b, i, &k.ptr) &&
+		    !bch2_btree_node_prefetch(c, &k.ptr, b->level - 1, b->btree_id))
 			break;
-	}
 	l->ahead = i;
 }
 
