@@ -186,6 +186,7 @@ static bool is_async(const struct request *r)
 
 static void fly(struct request *r)
 {
+	struct aio_engine *e = r->d->engine;
 	struct iocb *iocb = &r->iocb;
 	int fd = r->d->fd, ret;
 
@@ -201,11 +202,9 @@ static void fly(struct request *r)
 	}
 	__atomic_store_n(&r->owner, 1, __ATOMIC_RELEASE);
 	do
-		ret = io_submit(r->d->engine->ctx, 1, &iocb);
+		ret = io_submit(e->ctx, 1, &iocb);
 	while (ret == -EINTR);
 	if (ret != 1) {
-		struct aio_engine *e = r->d->engine;
-
 		pthread_mutex_lock(&e->lock);
 		e->nr_flying--;
 		pthread_mutex_unlock(&e->lock);

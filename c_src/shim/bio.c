@@ -14,9 +14,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
-#define BIO_FLAG_CHAIN		0
-#define BIO_FLAG_OWN_VECS	1	/* bi_io_vec is an allocation of its own */
-#define BIO_FLAG_HEAP		2	/* no bioset: freed by kfree() */
+#define BIO_FLAG_OWN_VECS	0	/* bi_io_vec is an allocation of its own */
 
 #define POOL_VECS		4
 
@@ -99,7 +97,7 @@ void bio_uninit(struct bio *bio)
  */
 void bio_reset(struct bio *bio, struct block_device *bdev, blk_opf_t opf)
 {
-	unsigned short keep = bio->bi_flags & (1U << BIO_FLAG_OWN_VECS | 1U << BIO_FLAG_HEAP);
+	unsigned short keep = bio->bi_flags & (1U << BIO_FLAG_OWN_VECS);
 	unsigned short max_vecs = bio->bi_max_vecs;
 	struct bio_vec *table = bio->bi_io_vec;
 	struct bio_set *pool = bio->bi_pool;
@@ -116,10 +114,8 @@ static struct bio *bio_from_heap(struct block_device *bdev, unsigned short nr_ve
 {
 	struct bio *bio = kmalloc(struct_size(bio, bi_inline_vecs, nr_vecs), gfp);
 
-	if (bio) {
+	if (bio)
 		bio_init(bio, bdev, bio->bi_inline_vecs, nr_vecs, opf);
-		bio_set_flag(bio, BIO_FLAG_HEAP);
-	}
 	return bio;
 }
 
@@ -354,7 +350,6 @@ void bio_chain(struct bio *bio, struct bio *parent)
 {
 	bio->bi_private = parent;
 	bio->bi_end_io = chained_end_io;
-	bio_set_flag(parent, BIO_FLAG_CHAIN);
 	__atomic_fetch_add(&parent->__bi_remaining, 1, __ATOMIC_RELAXED);
 }
 
@@ -365,20 +360,18 @@ void bio_chain(struct bio *bio, struct bio *parent)
 void bio_endio(struct bio *bio)
 {
 	while (bio) {
-		struct bio *parent = bio->bi_private;
 		blk_status_t ok = BLK_STS_OK;
+		struct bio *parent;
 
-		if (bio_flagged(bio, BIO_FLAG_CHAIN)) {
-			if (__atomic_sub_fetch(&bio->__bi_remaining, 1, __ATOMIC_ACQ_REL))
-				return;
-			bio->bi_flags &= ~(1U << BIO_FLAG_CHAIN);
-			bio->__bi_remaining = 1;
-		}
+		if (__atomic_sub_fetch(&bio->__bi_remaining, 1, __ATOMIC_ACQ_REL))
+			return;
+		bio->__bi_remaining = 1;
 		if (bio->bi_end_io != chained_end_io) {
 			if (bio->bi_end_io)
 				bio->bi_end_io(bio);
 			return;
 		}
+		parent = bio->bi_private;
 		if (bio->bi_status)
 			__atomic_compare_exchange_n(&parent->bi_status, &ok, bio->bi_status, false,
 						    __ATOMIC_RELAXED, __ATOMIC_RELAXED);

@@ -53,7 +53,9 @@ static inline struct llist_node *llist_del_all(struct llist_head *l)
 
 struct llist_node *llist_reverse_order(struct llist_node *head);
 
-#define llist_entry(ptr, type, member)	container_of(ptr, type, member)
+/* Also of NULL, at the end of a loop. */
+#define llist_entry(ptr, type, member) \
+	((type *) ((unsigned long) (ptr) - offsetof(type, member)))
 #define llist_for_each(pos, node)	for ((pos) = (node); (pos); (pos) = (pos)->next)
 #define llist_for_each_safe(pos, n, node) \
 	for ((pos) = (node); (pos) && ((n) = (pos)->next, true); (pos) = (n))
