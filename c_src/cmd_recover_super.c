@@ -104,7 +104,7 @@ static int recover_from_scan(struct bch_sb_handle *dev, const struct recover_opt
 					   sectors);
 
 	if (ret)
-		ret = tools_error("%s", bch2_err_str(ret));
+		ret = tools_error("%s", tools_strerror(ret));
 	else if (!s.best.sb)
 		ret = tools_error("Found no bcachefs superblocks");
 	else
@@ -128,7 +128,7 @@ static int recover_from_member(struct bch_sb_handle *dev, const struct recover_o
 	if (ret) {
 		printbuf_exit(&err);
 		return tools_error("%s: cannot read the superblock: %s", o->src,
-				   bch2_err_str(ret));
+				   tools_strerror(ret));
 	}
 
 	printbuf_reset(&err);

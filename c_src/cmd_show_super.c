@@ -202,7 +202,7 @@ int cmd_show_super(int argc, char *argv[])
 	printbuf_exit(&err);
 	if (ret)
 		return tools_error("%s: cannot read the superblock: %s", pos[0],
-				   bch2_err_str(ret));
+				   tools_strerror(ret));
 
 	show(&sb, pos[0], &t, field_only, json);
 	bch2_free_super(&sb);

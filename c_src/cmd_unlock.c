@@ -129,7 +129,7 @@ int cmd_unlock(int argc, char *argv[])
 	printbuf_exit(&err);
 	if (ret)
 		return tools_error("%s: cannot read the superblock: %s", pos[0],
-				   bch2_err_str(ret));
+				   tools_strerror(ret));
 
 	if (check)
 		ret = check_state(sb.sb);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "errcode.h"
 #include "tools.h"
 
 static void verror(const char *fmt, va_list ap)
@@ -38,6 +39,11 @@ int tools_error(const char *fmt, ...)
 	verror(fmt, ap);
 	va_end(ap);
 	return 1;
+}
+
+const char *tools_strerror(int err)
+{
+	return -err < BCH_ERR_START ? strerror(-err) : bch2_err_str(err);
 }
 
 static void *need_memory(void *p)

@@ -20,6 +20,9 @@ void tools_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 
 /* "Error: ..." on standard error; returns 1. */
 int tools_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Text of an error as functions return it: negative, errno or private code. */
+const char *tools_strerror(int err);
+
 /* Memory or the end of the program. */
 void *tools_malloc(size_t);
 void *tools_calloc(size_t nr, size_t size);

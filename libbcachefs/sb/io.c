@@ -10,6 +10,7 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/err.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
@@ -148,6 +149,31 @@ void bch2_free_super(struct bch_sb_handle *handle)
 	memset(handle, 0, sizeof(*handle));
 }
 
+/* Why a device cannot be opened, for people. */
+static const char *open_error_str(int err)
+{
+	switch (err) {
+	case -ENOENT:
+		return "No such file or directory";
+	case -EACCES:
+	case -EPERM:
+		return "Permission denied";
+	case -EBUSY:
+		return "Device or resource busy (mounted, or open in another program)";
+	case -ENOTBLK:
+	case -EISDIR:
+		return "Neither a block device nor an image file";
+	case -ENXIO:
+	case -ENODEV:
+	case -ENOMEDIUM:
+		return "No such device, or nothing in it";
+	case -EROFS:
+		return "Read-only device";
+	default:
+		return bch2_err_str(err);
+	}
+}
+
 /**
  * bch2_sb_handle_open() - open the device of a handle
  * @handle:	cleared handle; becomes the holder of an exclusive open
@@ -175,7 +201,7 @@ int bch2_sb_handle_open(struct bch_sb_handle *handle, const char *path,
 	if (IS_ERR(handle->bdev_file)) {
 		ret = PTR_ERR(handle->bdev_file);
 		handle->bdev_file = NULL;
-		prt_printf(err, "cannot open: %s", bch2_err_str(ret));
+		prt_printf(err, "cannot open: %s", open_error_str(ret));
 		return ret;
 	}
 	handle->bdev = file_bdev(handle->bdev_file);
