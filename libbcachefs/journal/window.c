@@ -250,7 +250,8 @@ static int window_check_missing(struct bch_fs *c, const struct journal_start_inf
 
 /* --- contents --- */
 
-static int window_report_bad_copies(struct bch_fs *c, struct journal_replay *r)
+static int window_report_bad_copies(struct bch_fs *c, const struct journal_start_info *info,
+				    struct journal_replay *r)
 {
 	int ret = 0;
 
@@ -261,6 +262,12 @@ static int window_report_bad_copies(struct bch_fs *c, struct journal_replay *r)
 			bch_err(c, "%s bucket %llu sector %llu: journal entry %llu has a bad checksum%s",
 				bch2_dev(c, p->dev)->name, p->bucket, p->sector, r->seq,
 				r->csum_good ? ", another copy is good" : "");
+	}
+
+	if (!r->csum_good && !bch2_version_compatible(r->version)) {
+		/* damaged beyond use: not even its version can be understood */
+		r->ignore = JOURNAL_IGNORE_bad;
+		return window_report_gap(c, info, r->seq, r->seq, NULL, r);
 	}
 
 	/* what is answered with no is as good as missing */
@@ -278,7 +285,7 @@ static int window_validate_one(struct bch_fs *c, const struct journal_start_info
 	const struct journal_ptr *p = &r->ptrs[0];
 	int ret;
 
-	ret = window_report_bad_copies(c, r);
+	ret = window_report_bad_copies(c, info, r);
 	if (ret || journal_replay_ignore(r))
 		return ret;
 

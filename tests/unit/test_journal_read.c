@@ -540,6 +540,18 @@ static void bad_headers(void **state)
 	assert_window(&im, 7, 9, 10);
 	image_free(&im);
 
+	/* also if it would be needed: then it is missing */
+	image_create(&im, 1, 0, 64);
+	PUT(&im, 0, 0, 0, .seq = 7, .last_seq = 7);
+	PUT(&im, 0, 1, 0, .seq = 8, .last_seq = 7, .version = BCH_VERSION(2, 0), .bad_csum = true);
+	PUT(&im, 0, 2, 0, .seq = 9, .last_seq = 7);
+	assert_int_equal(image_read(&im), 0);
+	assert_window(&im, 7, 9, 10);
+	assert_int_equal(ignored(&im, 8), JOURNAL_IGNORE_bad);
+	assert_int_equal(im.c->journal.nr_missing, 1);
+	assert_int_equal(ERRS(&im, jset_unsupported_version), 0);
+	image_free(&im);
+
 	image_create(&im, 1, 0, 64);
 	PUT(&im, 0, 4, 0, .seq = 5, .last_seq = 9);
 	assert_int_equal(image_read(&im), 0);
