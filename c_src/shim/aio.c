@@ -346,11 +346,11 @@ static blk_status_t punch(struct request *r)
 	struct shim_bdev *d = r->d;
 	u64 range[2] = { r->offset, r->len };
 	bool zero = bio_op(r->bio) == REQ_OP_WRITE_ZEROES;
+	bool secure = bio_op(r->bio) == REQ_OP_SECURE_ERASE;
 	int ret;
 
 	if (d->is_block)
-		ret = ioctl(d->fd, zero ? BLKZEROOUT :
-			    bio_op(r->bio) == REQ_OP_SECURE_ERASE ? BLKSECDISCARD : BLKDISCARD, range);
+		ret = ioctl(d->fd, zero ? BLKZEROOUT : secure ? BLKSECDISCARD : BLKDISCARD, range);
 	else
 		ret = fallocate(d->fd, FALLOC_FL_KEEP_SIZE |
 				(zero ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE),

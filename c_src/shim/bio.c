@@ -283,7 +283,11 @@ bool shim_bvec_all_next(const struct bio *bio, struct bvec_iter_all *it)
 	}
 	if (it->idx >= bio->bi_vcnt)
 		return false;
-	at = (struct bvec_iter) { .bi_idx = it->idx, .bi_bvec_done = it->done, .bi_size = UINT_MAX };
+	at = (struct bvec_iter) {
+		.bi_idx		= it->idx,
+		.bi_bvec_done	= it->done,
+		.bi_size	= UINT_MAX,
+	};
 	it->bv = shim_bvec_page_at(bio->bi_io_vec, at);
 	it->done += it->bv.bv_len;
 	return true;

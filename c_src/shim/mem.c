@@ -538,12 +538,13 @@ static unsigned long run_shrinker(struct shrinker *s, unsigned long nr)
 {
 	struct shrink_control sc = { .gfp_mask = GFP_KERNEL };
 	unsigned long have = s->count_objects(s, &sc), freed = 0, got;
+	unsigned long batch = s->batch ? s->batch : 128;
 
 	if (have == SHRINK_EMPTY)
 		return 0;
 	have = min(have, nr);
 	while (have) {
-		sc.nr_to_scan = sc.nr_scanned = min(have, s->batch ? (unsigned long) s->batch : 128UL);
+		sc.nr_to_scan = sc.nr_scanned = min(have, batch);
 		got = s->scan_objects(s, &sc);
 		if (got == SHRINK_STOP)
 			break;

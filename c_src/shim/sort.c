@@ -54,7 +54,8 @@ static void sift_down(const struct order *o, char *base, size_t i, size_t n)
 
 		if (child >= n)
 			return;
-		if (child + 1 < n && is_less(o, base + child * o->size, base + (child + 1) * o->size))
+		if (child + 1 < n &&
+		    is_less(o, base + child * o->size, base + (child + 1) * o->size))
 			child++;
 		if (!is_less(o, base + i * o->size, base + child * o->size))
 			return;

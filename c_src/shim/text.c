@@ -509,6 +509,10 @@ int kstrtoll(const char *s, unsigned int base, long long *res)
 	return ret;
 }
 
+/*
+ * The narrower ones: kstrtouint() and so on. Arguments and errors as above, -ERANGE also if the
+ * number does not fit the type.
+ */
 #define KSTRTO(name, type, wide, parse) \
 int name(const char *s, unsigned int base, type *res) \
 { \

@@ -10,7 +10,7 @@
 
 #include <linux/build_bug.h>
 
-/* <linux/zstd.h> declares the library's structs under the kernel's names; here they are the same. */
+/* <linux/zstd.h> declares the library's structs under the kernel's names; here they are one. */
 typedef ZSTD_parameters			zstd_parameters;
 typedef ZSTD_compressionParameters	zstd_compression_parameters;
 typedef ZSTD_CCtx			zstd_cctx;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Memory barriers, as C11 fences (an atomic read-modify-write where a sanitizer cannot see fences). */
+/*
+ * Memory barriers, as C11 fences (an atomic read-modify-write where a sanitizer cannot see
+ * fences).
+ */
 #ifndef _SHIM_ASM_BARRIER_H
 #define _SHIM_ASM_BARRIER_H
 

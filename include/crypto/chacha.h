@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* ChaCha20: the 32-bit block counter is the first of four le32 words of the iv and wraps by itself. */
+/*
+ * ChaCha20: the 32-bit block counter is the first of four le32 words of the iv and wraps by
+ * itself.
+ */
 #ifndef _SHIM_CRYPTO_CHACHA_H
 #define _SHIM_CRYPTO_CHACHA_H
 

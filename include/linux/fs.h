@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the core needs to know about files: modes, types, flags, and the handle of an open device. */
+/*
+ * What the core needs to know about files: modes, types, flags, and the handle of an open
+ * device.
+ */
 #ifndef _SHIM_LINUX_FS_H
 #define _SHIM_LINUX_FS_H
 

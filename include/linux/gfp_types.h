@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Allocation flags. User space memory never needs reclaim context; the zero and no-fail bits count. */
+/*
+ * Allocation flags. User space memory never needs reclaim context; the zero and no-fail bits
+ * count.
+ */
 #ifndef _SHIM_LINUX_GFP_TYPES_H
 #define _SHIM_LINUX_GFP_TYPES_H
 

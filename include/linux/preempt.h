@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* User space is always preemptible; code that forbids it must not rely on more than its own locks. */
+/*
+ * User space is always preemptible; code that forbids it must not rely on more than its own
+ * locks.
+ */
 #ifndef _SHIM_LINUX_PREEMPT_H
 #define _SHIM_LINUX_PREEMPT_H
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Kernel heap: kmalloc and object caches. Blocks of a page or more are page aligned; powers of two are naturally aligned below that. */
+/*
+ * Kernel heap: kmalloc and object caches. Blocks of a page or more are page aligned; powers of
+ * two are naturally aligned below that.
+ */
 #ifndef _SHIM_LINUX_SLAB_H
 #define _SHIM_LINUX_SLAB_H
 

@@ -35,9 +35,11 @@ ssize_t shim_strscpy_pad(char *dst, const char *src, size_t size);
 #define SHIM_STRSCPY3(fn, dst, src, size)	fn((dst), (src), (size))
 #define SHIM_STRSCPY_(a1, a2, a3, which, ...)	which
 #define strscpy(dst, ...) \
-	SHIM_STRSCPY_(dst, __VA_ARGS__, SHIM_STRSCPY3, SHIM_STRSCPY2)(shim_strscpy, dst, __VA_ARGS__)
+	SHIM_STRSCPY_(dst, __VA_ARGS__, SHIM_STRSCPY3, SHIM_STRSCPY2) \
+		(shim_strscpy, dst, __VA_ARGS__)
 #define strscpy_pad(dst, ...) \
-	SHIM_STRSCPY_(dst, __VA_ARGS__, SHIM_STRSCPY3, SHIM_STRSCPY2)(shim_strscpy_pad, dst, __VA_ARGS__)
+	SHIM_STRSCPY_(dst, __VA_ARGS__, SHIM_STRSCPY3, SHIM_STRSCPY2) \
+		(shim_strscpy_pad, dst, __VA_ARGS__)
 
 void *memchr_inv(const void *p, int c, size_t n);
 void *memscan(void *p, int c, size_t n);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Kernel integer types on top of the system's UAPI header; glibc's own typedefs are respected, see README.md. */
+/*
+ * Kernel integer types on top of the system's UAPI header; glibc's own typedefs are respected,
+ * see README.md.
+ */
 #ifndef _SHIM_LINUX_TYPES_H
 #define _SHIM_LINUX_TYPES_H
 

@@ -54,7 +54,8 @@ int zlib_deflate_workspacesize(int windowBits, int memLevel);
 int zlib_deflateInit2(z_streamp strm, int level, int method, int windowBits, int memLevel,
 		      int strategy);
 #define zlib_deflateInit(strm, level) \
-	zlib_deflateInit2((strm), (level), Z_DEFLATED, MAX_WBITS, DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY)
+	zlib_deflateInit2((strm), (level), Z_DEFLATED, MAX_WBITS, DEF_MEM_LEVEL, \
+			  Z_DEFAULT_STRATEGY)
 int zlib_deflate(z_streamp strm, int flush);
 int zlib_deflateReset(z_streamp strm);
 int zlib_deflateEnd(z_streamp strm);

@@ -33,10 +33,10 @@
 #include <shim/shim.h>
 
 struct item {
-	int			v;
-	int			order;
-	struct list_head	link;
-	struct llist_node	ll;
+	int v;
+	int order;
+	struct list_head link;
+	struct llist_node ll;
 };
 
 static u32 rnd_state = 1;
@@ -79,8 +79,7 @@ static void test_list(void **state)
 	list_for_each_entry(it, &head, link)
 		assert_int_equal(it->v, model[i++]);
 	assert_int_equal(i, nr);
-	list_for_each_entry_reverse(it, &head, link)
-		assert_int_equal(it->v, model[--i]);
+	list_for_each_entry_reverse(it, &head, link) assert_int_equal(it->v, model[--i]);
 
 	list_move_tail(head.next, &head);
 	assert_int_equal(list_last_entry(&head, struct item, link)->v, model[0]);
@@ -226,21 +225,24 @@ static void test_bitmap(void **state)
 
 static int cmp_u32(const void *a, const void *b)
 {
-	u32 x = *(const u32 *) a, y = *(const u32 *) b;
+	u32 x = *(const u32 *)a, y = *(const u32 *)b;
 
 	return x < y ? -1 : x > y;
 }
 
 static int cmp_wide_r(const void *a, const void *b, const void *priv)
 {
-	assert_ptr_equal(priv, (void *) 5);
+	assert_ptr_equal(priv, (void *)5);
 	return cmp_u32(a, b);
 }
 
 static void test_sort(void **state)
 {
 	u32 v[500], model[500];
-	struct { u32 key; char fill[96]; } wide[100];
+	struct {
+		u32 key;
+		char fill[96];
+	} wide[100];
 	int n, i;
 
 	for (n = 0; n < 500; n += 7) {
@@ -254,10 +256,10 @@ static void test_sort(void **state)
 		wide[i].key = rnd(1000);
 		memset(wide[i].fill, wide[i].key & 0xff, 96);
 	}
-	sort_r(wide, 100, sizeof(wide[0]), cmp_wide_r, NULL, (void *) 5);
+	sort_r(wide, 100, sizeof(wide[0]), cmp_wide_r, NULL, (void *)5);
 	for (i = 0; i < 100; i++) {
 		assert_true(!i || wide[i - 1].key <= wide[i].key);
-		assert_int_equal((u8) wide[i].fill[95], wide[i].key & 0xff);
+		assert_int_equal((u8)wide[i].fill[95], wide[i].key & 0xff);
 	}
 }
 
@@ -340,14 +342,14 @@ static void test_memory(void **state)
 
 	for (n = 512; n <= 1 << 20; n *= 2) {
 		p = kmalloc(n, GFP_KERNEL);
-		assert_int_equal((unsigned long) p % (n < PAGE_SIZE ? n : PAGE_SIZE), 0);
+		assert_int_equal((unsigned long)p % (n < PAGE_SIZE ? n : PAGE_SIZE), 0);
 		p = krealloc(memset(p, 7, n), n + 5000, GFP_KERNEL);
-		assert_int_equal((unsigned long) p % PAGE_SIZE, 0);
+		assert_int_equal((unsigned long)p % PAGE_SIZE, 0);
 		assert_null(memchr_inv(p, 7, n));
 		kfree(p);
 	}
 	assert_null(kmalloc(KMALLOC_MAX_SIZE + 1, GFP_KERNEL));
-	assert_null(kvmalloc((size_t) INT_MAX + 1, GFP_KERNEL));
+	assert_null(kvmalloc((size_t)INT_MAX + 1, GFP_KERNEL));
 	assert_null(kmalloc_array(SIZE_MAX / 2, 4, GFP_KERNEL));
 	assert_ptr_equal(kmalloc(0, GFP_KERNEL), ZERO_SIZE_PTR);
 	kfree(ZERO_SIZE_PTR);
@@ -359,7 +361,7 @@ static void test_memory(void **state)
 
 static bool fail_alloc(size_t size, gfp_t gfp, void *arg)
 {
-	return (*(int *) arg)++ >= 0;
+	return (*(int *)arg)++ >= 0;
 }
 
 static void test_mempool(void **state)
@@ -388,7 +390,7 @@ static void test_mempool(void **state)
 
 static unsigned long cache_count(struct shrinker *s, struct shrink_control *sc)
 {
-	return *(unsigned long *) s->private_data;
+	return *(unsigned long *)s->private_data;
 }
 
 static unsigned long cache_scan(struct shrinker *s, struct shrink_control *sc)
@@ -440,18 +442,12 @@ static void test_log(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_list),
-		cmocka_unit_test(test_list_sort),
-		cmocka_unit_test(test_llist),
-		cmocka_unit_test(test_bitops),
-		cmocka_unit_test(test_bitmap),
-		cmocka_unit_test(test_sort),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_mempool),
-		cmocka_unit_test(test_shrinker),
-		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_list),	 cmocka_unit_test(test_list_sort),
+		cmocka_unit_test(test_llist),	 cmocka_unit_test(test_bitops),
+		cmocka_unit_test(test_bitmap),	 cmocka_unit_test(test_sort),
+		cmocka_unit_test(test_numbers),	 cmocka_unit_test(test_strings),
+		cmocka_unit_test(test_memory),	 cmocka_unit_test(test_mempool),
+		cmocka_unit_test(test_shrinker), cmocka_unit_test(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

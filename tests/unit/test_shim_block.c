@@ -26,13 +26,13 @@
 #include <shim/log.h>
 #include <shim/shim.h>
 
-#define SIZE	(4U << 20)
+#define SIZE (4U << 20)
 
 struct image {
-	char			path[64];
-	u8			*model;
-	struct file		*file;
-	struct block_device	*bdev;
+	char path[64];
+	u8 *model;
+	struct file *file;
+	struct block_device *bdev;
 };
 
 static int notices;
@@ -73,7 +73,8 @@ static const char *disk_dir(void)
 	return access("/var/tmp", W_OK) ? "." : "/var/tmp";
 }
 
-static blk_status_t rw(struct block_device *bdev, blk_opf_t opf, u64 sector, void *buf, unsigned int len)
+static blk_status_t rw(struct block_device *bdev, blk_opf_t opf, u64 sector, void *buf,
+		       unsigned int len)
 {
 	struct bio *bio = bio_alloc(bdev, 1 + len / PAGE_SIZE, opf, GFP_KERNEL);
 	blk_status_t st;
@@ -108,9 +109,11 @@ static void exercise(struct image *im)
 		if (i % 2) {
 			get_random_bytes(buf + shift, len * 512);
 			memcpy(im->model + off * 512, buf + shift, len * 512);
-			assert_int_equal(rw(im->bdev, REQ_OP_WRITE | (i % 5 ? 0 : REQ_FUA) |
-					    (i % 7 ? 0 : REQ_PREFLUSH), off, buf + shift,
-					    len * 512), BLK_STS_OK);
+			assert_int_equal(rw(im->bdev,
+					    REQ_OP_WRITE | (i % 5 ? 0 : REQ_FUA) |
+						    (i % 7 ? 0 : REQ_PREFLUSH),
+					    off, buf + shift, len * 512),
+					 BLK_STS_OK);
 		} else {
 			memset(buf + shift, 0, len * 512);
 			assert_int_equal(rw(im->bdev, REQ_OP_READ, off, buf + shift, len * 512),
@@ -197,9 +200,9 @@ static void test_errors(void **state)
 }
 
 struct flight {
-	atomic_t		left;
-	atomic_t		errors;
-	struct completion	done;
+	atomic_t left;
+	atomic_t errors;
+	struct completion done;
 };
 
 static void flight_end(struct bio *bio)
@@ -213,7 +216,7 @@ static void flight_end(struct bio *bio)
 		complete(&f->done);
 }
 
-#define FLIGHT	2000
+#define FLIGHT 2000
 
 /* More requests than the device takes at once, from a bioset with a front pad. */
 static void test_many(void **state)
@@ -230,9 +233,10 @@ static void test_many(void **state)
 	atomic_set(&f.errors, 0);
 	init_completion(&f.done);
 	for (i = 0; i < FLIGHT; i++) {
-		struct bio *bio = bio_alloc_bioset(im.bdev, i % 9 + 1, REQ_OP_READ, GFP_KERNEL, &bs);
+		struct bio *bio =
+			bio_alloc_bioset(im.bdev, i % 9 + 1, REQ_OP_READ, GFP_KERNEL, &bs);
 
-		memset((char *) bio - 64, 0x5a, 64);
+		memset((char *)bio - 64, 0x5a, 64);
 		bio->bi_iter.bi_sector = i;
 		bio->bi_private = &f;
 		bio->bi_end_io = flight_end;
@@ -334,7 +338,8 @@ static void test_bvecs(void **state)
 	bio_add_page(&y, virt_to_page(b + 4096), 4096 + 1024, 0);
 	bio_add_page(&y, virt_to_page(b), 512, 0);
 	assert_int_equal(bio_add_page(&y, virt_to_page(b), 512, 3000), 0);
-	bio_for_each_segment(bv, &x, iter) {
+	bio_for_each_segment(bv, &x, iter)
+	{
 		assert_ptr_equal(bvec_virt(&bv), a + n);
 		assert_true(bv.bv_len <= 4096);
 		n += bv.bv_len;
@@ -343,8 +348,7 @@ static void test_bvecs(void **state)
 	assert_int_equal(segs, 3);
 	assert_int_equal(n, 4096 * 2 + 2048);
 	segs = 0;
-	bio_for_each_segment_all(seg, &y, all)
-		segs += seg->bv_len <= PAGE_SIZE;
+	bio_for_each_segment_all(seg, &y, all) segs += seg->bv_len <= PAGE_SIZE;
 	assert_int_equal(segs, 4);
 	bio_copy_data(&y, &x);
 	assert_memory_equal(b + 512, a, 1024);
@@ -367,8 +371,9 @@ static void test_open(void **state)
 	int holder;
 
 	image_open(&im, disk_dir(), BLK_OPEN_READ);
-	assert_int_equal(PTR_ERR(bdev_file_open_by_path("/nonexistent/x", BLK_OPEN_READ, NULL, NULL)),
-			 -ENOENT);
+	assert_int_equal(
+		PTR_ERR(bdev_file_open_by_path("/nonexistent/x", BLK_OPEN_READ, NULL, NULL)),
+		-ENOENT);
 	assert_int_equal(PTR_ERR(bdev_file_open_by_path("/", BLK_OPEN_READ, NULL, NULL)), -EISDIR);
 	assert_int_equal(PTR_ERR(bdev_file_open_by_path("/dev/null", BLK_OPEN_READ, NULL, NULL)),
 			 -ENOTBLK);
@@ -395,14 +400,10 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),
-		cmocka_unit_test(test_page_cache),
-		cmocka_unit_test(test_tmpfs),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_chain_and_faults),
-		cmocka_unit_test(test_discard),
-		cmocka_unit_test(test_bvecs),
+		cmocka_unit_test(test_direct),	cmocka_unit_test(test_page_cache),
+		cmocka_unit_test(test_tmpfs),	cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_many),	cmocka_unit_test(test_chain_and_faults),
+		cmocka_unit_test(test_discard), cmocka_unit_test(test_bvecs),
 		cmocka_unit_test(test_open),
 	};
 

@@ -152,7 +152,8 @@ static void test_counter_wrap(void **state)
 static void test_key_box(void **state)
 {
 	/* passphrase "password" -> this key; box of key 00..1f and the documented uuid */
-	static const char pass[] = "4cdc353befc856bc289ee68e6354280283ec016193749ee010229d70a19d2d50";
+	static const char pass[] =
+		"4cdc353befc856bc289ee68e6354280283ec016193749ee010229d70a19d2d50";
 	u8 key[32], iv[16] = { 0 }, box[40];
 	u32 words[8], st[16];
 	int i;
@@ -167,10 +168,12 @@ static void test_key_box(void **state)
 		box[8 + i] = i;
 	chacha_init(st, words, iv);
 	chacha20_crypt(st, box, box, sizeof(box));
-	assert_hex(box, "179bdf32680eda3aa9f8151fd98edd51a4c7b9e39252c893bb2843a6e7bad3ad3cbfea08749fa631");
+	assert_hex(
+		box,
+		"179bdf32680eda3aa9f8151fd98edd51a4c7b9e39252c893bb2843a6e7bad3ad3cbfea08749fa631");
 }
 
-#define SRC	65536
+#define SRC 65536
 
 static u8 *sample(int kind)
 {
@@ -180,8 +183,9 @@ static u8 *sample(int kind)
 
 	for (i = 0; i < SRC; i++) {
 		x = x * 1664525 + 1013904223;
-		p[i] = kind == 0 ? 0x41 : kind == 1 ? "some text, again and again "[i % 27] + (x >> 31)
-						    : x >> 24;
+		p[i] = kind == 0 ? 0x41 :
+		       kind == 1 ? "some text, again and again "[i % 27] + (x >> 31) :
+				   x >> 24;
 	}
 	return p;
 }
@@ -194,26 +198,27 @@ static void test_lz4(void **state)
 	for (kind = 0; kind < 3; kind++) {
 		u8 *src = sample(kind);
 
-		n = LZ4_compress_default((char *) src, (char *) out, SRC, 2 * SRC, work);
+		n = LZ4_compress_default((char *)src, (char *)out, SRC, 2 * SRC, work);
 		assert_true(n > 0);
 		memset(out + n, 0, 4096);
-		assert_int_equal(LZ4_decompress_safe((char *) out, (char *) back, n, SRC), SRC);
+		assert_int_equal(LZ4_decompress_safe((char *)out, (char *)back, n, SRC), SRC);
 		assert_memory_equal(src, back, SRC);
 		/* padding after the block, as on disk */
 		memset(back, 0, SRC);
-		assert_int_equal(LZ4_decompress_safe_partial((char *) out, (char *) back, n + 4096,
-							     SRC, SRC), SRC);
+		assert_int_equal(LZ4_decompress_safe_partial((char *)out, (char *)back, n + 4096,
+							     SRC, SRC),
+				 SRC);
 		assert_memory_equal(src, back, SRC);
-		assert_true(LZ4_decompress_safe((char *) out, (char *) back, n / 2, SRC) < SRC);
+		assert_true(LZ4_decompress_safe((char *)out, (char *)back, n / 2, SRC) < SRC);
 
-		n = LZ4_compress_HC((char *) src, (char *) out, SRC, 2 * SRC, 9, work);
-		assert_int_equal(LZ4_decompress_safe((char *) out, (char *) back, n, SRC), SRC);
+		n = LZ4_compress_HC((char *)src, (char *)out, SRC, 2 * SRC, 9, work);
+		assert_int_equal(LZ4_decompress_safe((char *)out, (char *)back, n, SRC), SRC);
 		assert_memory_equal(src, back, SRC);
 
 		took = SRC;
-		n = LZ4_compress_destSize((char *) src, (char *) out, &took, 4096, work);
+		n = LZ4_compress_destSize((char *)src, (char *)out, &took, 4096, work);
 		assert_true(n > 0 && n <= 4096 && took > 0);
-		assert_int_equal(LZ4_decompress_safe((char *) out, (char *) back, n, SRC), took);
+		assert_int_equal(LZ4_decompress_safe((char *)out, (char *)back, n, SRC), took);
 		assert_memory_equal(src, back, took);
 		free(src);
 	}
@@ -229,7 +234,7 @@ static void test_zlib(void **state)
 	z_stream strm = { 0 };
 	int kind, level;
 
-	if ((size_t) zlib_inflate_workspacesize() > ws)
+	if ((size_t)zlib_inflate_workspacesize() > ws)
 		ws = zlib_inflate_workspacesize();
 	work = malloc(ws);
 	for (kind = 0; kind < 3; kind++)
@@ -239,7 +244,8 @@ static void test_zlib(void **state)
 
 			strm.workspace = work;
 			assert_int_equal(zlib_deflateInit2(&strm, level, Z_DEFLATED, -MAX_WBITS,
-							   DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY), Z_OK);
+							   DEF_MEM_LEVEL, Z_DEFAULT_STRATEGY),
+					 Z_OK);
 			strm.next_in = src;
 			strm.avail_in = SRC;
 			strm.next_out = out;
@@ -296,8 +302,9 @@ static void test_zstd(void **state)
 			assert_int_equal(zstd_decompress_dctx(d, back, SRC, out, n), SRC);
 			assert_memory_equal(src, back, SRC);
 			assert_true(zstd_is_error(zstd_decompress_dctx(d, back, SRC, out, n - 1)));
-			assert_int_equal(zstd_get_error_code(zstd_compress_cctx(c, out, 5, src, SRC, &p)),
-					 ZSTD_error_dstSize_tooSmall);
+			assert_int_equal(
+				zstd_get_error_code(zstd_compress_cctx(c, out, 5, src, SRC, &p)),
+				ZSTD_error_dstSize_tooSmall);
 			free(src);
 			free(cwork);
 		}
@@ -332,7 +339,7 @@ static u8 naive_mul(u8 a, u8 b)
 {
 	u8 r = 0;
 
-	for (; b; b >>= 1, a = (u8) (a << 1) ^ (a & 0x80 ? 0x1d : 0))
+	for (; b; b >>= 1, a = (u8)(a << 1) ^ (a & 0x80 ? 0x1d : 0))
 		if (b & 1)
 			r ^= a;
 	return r;
@@ -353,18 +360,18 @@ static void test_raid6(void **state)
 				assert_int_equal(posix_memalign(&ptrs[d], 4096, n), 0);
 				good[d] = malloc(n);
 				for (i = 0; i < n; i++)
-					((u8 *) ptrs[d])[i] = rand();
+					((u8 *)ptrs[d])[i] = rand();
 			}
 			raid6_call.gen_syndrome(disks, n, ptrs);
 			for (i = 0; i < n; i++) {
 				u8 p = 0, q = 0, g = 1;
 
 				for (d = 0; d < disks - 2; d++, g = naive_mul(g, 2)) {
-					p ^= ((u8 *) ptrs[d])[i];
-					q ^= naive_mul(g, ((u8 *) ptrs[d])[i]);
+					p ^= ((u8 *)ptrs[d])[i];
+					q ^= naive_mul(g, ((u8 *)ptrs[d])[i]);
 				}
-				assert_int_equal(((u8 *) ptrs[disks - 2])[i], p);
-				assert_int_equal(((u8 *) ptrs[disks - 1])[i], q);
+				assert_int_equal(((u8 *)ptrs[disks - 2])[i], p);
+				assert_int_equal(((u8 *)ptrs[disks - 1])[i], q);
 			}
 			for (d = 0; d < disks; d++)
 				memcpy(good[d], ptrs[d], n);
@@ -402,7 +409,7 @@ static int fold(const char *in, size_t len, char *out, size_t room)
 {
 	struct unicode_map *um = utf8_load(UTF8_LATEST);
 	struct qstr q = QSTR_INIT(in, len);
-	int n = utf8_casefold(um, &q, (unsigned char *) out, room);
+	int n = utf8_casefold(um, &q, (unsigned char *)out, room);
 
 	utf8_unload(um);
 	return n;
@@ -410,27 +417,34 @@ static int fold(const char *in, size_t len, char *out, size_t room)
 
 static void test_casefold(void **state)
 {
-	static const struct { const char *in, *want; } t[] = {
-		{ "Stra\xc3\x9f" "e",		"strasse" },
-		{ "\xc3\x85",			"a\xcc\x8a" },
-		{ "\xed\x95\x9c",		"\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab" },
-		{ "\xc4\xb0",			"i\xcc\x87" },
-		{ "\xce\xa3\xcf\x82",		"\xcf\x83\xcf\x83" },
-		{ "\xcd\xb8",			"\xcd\xb8" },
-		{ "\xee\x80\x80",		"\xee\x80\x80" },
-		{ "\xe2\x80\x8b\xc2\xad",	"" },
+	static const struct {
+		const char *in, *want;
+	} t[] = {
+		{ "Stra\xc3\x9f"
+		  "e",
+		  "strasse" },
+		{ "\xc3\x85", "a\xcc\x8a" },
+		{ "\xed\x95\x9c", "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab" },
+		{ "\xc4\xb0", "i\xcc\x87" },
+		{ "\xce\xa3\xcf\x82", "\xcf\x83\xcf\x83" },
+		{ "\xcd\xb8", "\xcd\xb8" },
+		{ "\xee\x80\x80", "\xee\x80\x80" },
+		{ "\xe2\x80\x8b\xc2\xad", "" },
 		/* marks in canonical order: dot below (220) before circumflex (230) */
-		{ "A\xcc\x82\xcc\xa3",		"a\xcc\xa3\xcc\x82" },
+		{ "A\xcc\x82\xcc\xa3", "a\xcc\xa3\xcc\x82" },
 		/* U+A7C7, new in 13.0: not folded; U+2C2F, new in 14.0 */
-		{ "\xea\x9f\x87",		"\xea\x9f\x87" },
-		{ "\xe2\xb0\xaf",		"\xe2\xb0\xaf" },
+		{ "\xea\x9f\x87", "\xea\x9f\x87" },
+		{ "\xe2\xb0\xaf", "\xe2\xb0\xaf" },
 		/* U+1AC1, a mark new in 13.0: a starter, so nothing moves over it */
 		{ "a\xcc\x82\xe1\xab\x81\xcc\xa3", "a\xcc\x82\xe1\xab\x81\xcc\xa3" },
 		/* U+2065, unassigned and ignorable */
-		{ "x\xe2\x81\xa5y",		"xy" },
+		{ "x\xe2\x81\xa5y", "xy" },
 	};
-	static const char * const bad[] = { "\xff", "\xc0\xaf", "\xed\xa0\x80", "a\xc3", "\xf4\x90\x80\x80" };
-	struct qstr a = QSTR_INIT("STRASSE", 7), b = QSTR_INIT("stra\xc3\x9f" "e", 7);
+	static const char *const bad[] = { "\xff", "\xc0\xaf", "\xed\xa0\x80", "a\xc3",
+					   "\xf4\x90\x80\x80" };
+	struct qstr a = QSTR_INIT("STRASSE", 7), b = QSTR_INIT("stra\xc3\x9f"
+							       "e",
+							       7);
 	struct unicode_map *um;
 	char out[600];
 	size_t i;
@@ -492,18 +506,12 @@ static void test_uuid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_checksums),
-		cmocka_unit_test(test_mac_vector),
-		cmocka_unit_test(test_extent_mac),
-		cmocka_unit_test(test_counter_wrap),
-		cmocka_unit_test(test_key_box),
-		cmocka_unit_test(test_lz4),
-		cmocka_unit_test(test_zlib),
-		cmocka_unit_test(test_zstd),
-		cmocka_unit_test(test_zstd_frame),
-		cmocka_unit_test(test_raid6),
-		cmocka_unit_test(test_casefold),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_checksums),  cmocka_unit_test(test_mac_vector),
+		cmocka_unit_test(test_extent_mac), cmocka_unit_test(test_counter_wrap),
+		cmocka_unit_test(test_key_box),	   cmocka_unit_test(test_lz4),
+		cmocka_unit_test(test_zlib),	   cmocka_unit_test(test_zstd),
+		cmocka_unit_test(test_zstd_frame), cmocka_unit_test(test_raid6),
+		cmocka_unit_test(test_casefold),   cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_uuid),
 	};
 

@@ -30,7 +30,7 @@
 #include <linux/workqueue.h>
 #include <shim/shim.h>
 
-#define THREADS	4
+#define THREADS 4
 #define ROUNDS	2000
 
 static DEFINE_MUTEX(mutex);
@@ -62,10 +62,8 @@ static int lock_user(void *arg)
 	int i;
 
 	for (i = 0; i < ROUNDS; i++) {
-		scoped_guard(mutex, &mutex)
-			counters[0]++;
-		scoped_guard(spinlock, &spin)
-			counters[1]++;
+		scoped_guard(mutex, &mutex) counters[0]++;
+		scoped_guard(spinlock, &spin) counters[1]++;
 		if (i % 8) {
 			down_read(&rwsem);
 			BUG_ON(counters[2] < 0);
@@ -81,7 +79,7 @@ static int lock_user(void *arg)
 		counters[3]++;
 		clear_bit_unlock(3, &bit_word);
 	}
-	return i_am_done((int) (long) arg);
+	return i_am_done((int)(long)arg);
 }
 
 static void test_locks(void **state)
@@ -90,7 +88,7 @@ static void test_locks(void **state)
 	int i;
 
 	for (i = 0; i < THREADS; i++) {
-		t[i] = kthread_run(lock_user, (void *) (long) i, "locker-%d", i);
+		t[i] = kthread_run(lock_user, (void *)(long)i, "locker-%d", i);
 		assert_false(IS_ERR(t[i]));
 		get_task_struct(t[i]);
 	}
@@ -257,12 +255,12 @@ static void test_kthread(void **state)
 }
 
 struct job {
-	struct work_struct	work;
-	struct delayed_work	delayed;
-	atomic_t		runs;
-	atomic_t		inside;
-	struct workqueue_struct	*again;
-	int			ms;
+	struct work_struct work;
+	struct delayed_work delayed;
+	atomic_t runs;
+	atomic_t inside;
+	struct workqueue_struct *again;
+	int ms;
 };
 
 static void job_fn(struct work_struct *w)
@@ -365,8 +363,8 @@ static void test_workqueue(void **state)
 }
 
 struct ticker {
-	struct timer_list	timer;
-	atomic_t		n;
+	struct timer_list timer;
+	atomic_t n;
 };
 
 static void tick(struct timer_list *t)
@@ -396,27 +394,27 @@ static void test_timer(void **state)
 }
 
 struct obj {
-	u64			key;
-	u64			check;
-	struct rhash_head	hash;
-	struct rcu_head		rcu;
+	u64 key;
+	u64 check;
+	struct rhash_head hash;
+	struct rcu_head rcu;
 };
 
 static const struct rhashtable_params params = {
-	.head_offset		= offsetof(struct obj, hash),
-	.key_offset		= offsetof(struct obj, key),
-	.key_len		= sizeof(u64),
-	.automatic_shrinking	= true,
+	.head_offset = offsetof(struct obj, hash),
+	.key_offset = offsetof(struct obj, key),
+	.key_len = sizeof(u64),
+	.automatic_shrinking = true,
 };
 
 static struct rhashtable table;
 
-#define STABLE	500
+#define STABLE 500
 
 /* Objects [0, STABLE) are always there; each thread makes and unmakes its own beyond. */
 static int table_user(void *arg)
 {
-	u64 base = STABLE + (u64) (long) arg * 100000, i, k;
+	u64 base = STABLE + (u64)(long)arg * 100000, i, k;
 	struct obj *o;
 
 	for (i = 0; i < 3000; i++) {
@@ -446,7 +444,7 @@ static int table_user(void *arg)
 
 static void free_obj(void *obj, void *arg)
 {
-	(*(int *) arg)++;
+	(*(int *)arg)++;
 	kfree(obj);
 }
 
@@ -468,7 +466,7 @@ static void test_rhashtable(void **state)
 	assert_int_equal(rhashtable_lookup_insert_fast(&table, &dup.hash, params), -EEXIST);
 	assert_int_equal(rhashtable_remove_fast(&table, &dup.hash, params), -ENOENT);
 	for (i = 0; i < THREADS; i++) {
-		t[i] = kthread_run(table_user, (void *) (long) i, "table");
+		t[i] = kthread_run(table_user, (void *)(long)i, "table");
 		get_task_struct(t[i]);
 	}
 	all_done(THREADS);
@@ -496,15 +494,15 @@ static void test_rhashtable(void **state)
 
 static int cmp_moving(struct rhashtable_compare_arg *arg, const void *obj)
 {
-	return READ_ONCE(((const struct obj *) obj)->key) != *(const u64 *) arg->key;
+	return READ_ONCE(((const struct obj *)obj)->key) != *(const u64 *)arg->key;
 }
 
 /* Keys of these change while others look at them. */
 static const struct rhashtable_params moving_params = {
-	.head_offset		= offsetof(struct obj, hash),
-	.key_offset		= offsetof(struct obj, key),
-	.key_len		= sizeof(u64),
-	.obj_cmpfn		= cmp_moving,
+	.head_offset = offsetof(struct obj, hash),
+	.key_offset = offsetof(struct obj, key),
+	.key_len = sizeof(u64),
+	.obj_cmpfn = cmp_moving,
 };
 
 /* An object that is taken out and put back under another key at once. */
@@ -518,7 +516,8 @@ static int mover(void *arg)
 		for (i = 0; i < 64; i++) {
 			BUG_ON(rhashtable_remove_fast(&table, &moving[i].hash, moving_params));
 			WRITE_ONCE(moving[i].key, 1000 + (i * 131 + round) % 100000 * 64 + i);
-			BUG_ON(rhashtable_lookup_insert_fast(&table, &moving[i].hash, moving_params));
+			BUG_ON(rhashtable_lookup_insert_fast(&table, &moving[i].hash,
+							     moving_params));
 		}
 		round++;
 	}
@@ -534,11 +533,13 @@ static void test_rhashtable_reuse(void **state)
 	assert_int_equal(rhashtable_init(&table, &moving_params), 0);
 	for (i = 0; i < 64; i++) {
 		moving[i].key = 1000 + i;
-		assert_int_equal(rhashtable_lookup_insert_fast(&table, &moving[i].hash, moving_params), 0);
+		assert_int_equal(
+			rhashtable_lookup_insert_fast(&table, &moving[i].hash, moving_params), 0);
 	}
 	for (i = 0; i < 300; i++) {
 		fixed[i].key = i;
-		assert_int_equal(rhashtable_lookup_insert_fast(&table, &fixed[i].hash, moving_params), 0);
+		assert_int_equal(
+			rhashtable_lookup_insert_fast(&table, &fixed[i].hash, moving_params), 0);
 	}
 	t = kthread_run(mover, NULL, "mover");
 	for (i = 0; i < 20000; i++) {
@@ -602,16 +603,11 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_locks),
-		cmocka_unit_test(test_seqlock),
-		cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_wait_bit),
-		cmocka_unit_test(test_completion),
-		cmocka_unit_test(test_kthread),
-		cmocka_unit_test(test_workqueue),
-		cmocka_unit_test(test_timer),
-		cmocka_unit_test(test_rhashtable),
-		cmocka_unit_test(test_rhashtable_reuse),
+		cmocka_unit_test(test_locks),	   cmocka_unit_test(test_seqlock),
+		cmocka_unit_test(test_wait),	   cmocka_unit_test(test_wait_bit),
+		cmocka_unit_test(test_completion), cmocka_unit_test(test_kthread),
+		cmocka_unit_test(test_workqueue),  cmocka_unit_test(test_timer),
+		cmocka_unit_test(test_rhashtable), cmocka_unit_test(test_rhashtable_reuse),
 		cmocka_unit_test(test_rcu),
 	};
 

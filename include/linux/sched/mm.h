@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Scopes in which allocations must not enter the filesystem; nothing does here, the state is kept anyway. */
+/*
+ * Scopes in which allocations must not enter the filesystem; nothing does here, the state is
+ * kept anyway.
+ */
 #ifndef _SHIM_LINUX_SCHED_MM_H
 #define _SHIM_LINUX_SCHED_MM_H
 
