@@ -49,8 +49,9 @@ class Measure:
     def add(self, argv, ok=(0,)):
         """Run argv, output counted and thrown away."""
         r, w = os.pipe()
+        rss = tempfile.NamedTemporaryFile()
         start = time.monotonic()
-        p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=w, stderr=subprocess.DEVNULL,
+        p = subprocess.Popen(['/usr/bin/time', '-o', rss.name, '-f', '%M'] + argv, stdin=subprocess.DEVNULL, stdout=w, stderr=subprocess.DEVNULL,
                              env=run.environment())
         os.close(w)
         while True:
@@ -63,7 +64,7 @@ class Measure:
         p.returncode = os.waitstatus_to_exitcode(status)
         self.wall += time.monotonic() - start
         self.cpu += usage.ru_utime + usage.ru_stime
-        self.rss = max(self.rss, usage.ru_maxrss)
+        self.rss = max(self.rss, run.read_rss(rss.name))
         if p.returncode not in ok:
             sys.exit('%s: exit status %d' % (' '.join(argv), p.returncode))
         return self

@@ -126,6 +126,8 @@ def test_removed_device(cache, scratch):
             if t == 11:
                 size = struct.unpack_from('<H', raw, o + 8)[0]
                 raw[o + 16 + size:o + 16 + size + 16] = bytes(16)
+            elif t in (3, 7):   # replicas: nothing lies on it any more
+                raw[o + 8:o + 8 * n] = bytes(8 * n - 8)
             o += 8 * n
         struct.pack_into('<Q', raw, 112, sb.seq + 1)
     damage.edit_superblocks(devs[0], change)

@@ -82,6 +82,23 @@ def overlap(a, b):
     return sum(max(0, min(e, y) - max(s, x)) for s, e in a for x, y in b)
 
 
+def check_links(d, m, links):
+    """Hard links. The kernel shows one device number for all subvolumes, so a manifest joins a file
+    and its copies in snapshots into one group; a group of n files with link count c then stands
+    for n / c inodes."""
+    groups = {}
+    for e in m['entries']:
+        if e['type'] == 'file' and e['nlink'] > 1:
+            groups.setdefault(unb(e.get('hardlink_of') or e['path']), []).append(e)
+    got = {p: s for s in links.values() for p in s}
+    for first, es in groups.items():
+        every = {unb(e['path']) for e in es}
+        for e in es:
+            mine = got.get(unb(e['path']), set())
+            if not mine <= every or len(mine) != min(e['nlink'], len(every)):
+                d.eq(unb(e['path']), 'linked with', sorted(every), sorted(mine))
+
+
 class Diff(list):
     def eq(self, path, what, want, got):
         if want != got:
@@ -94,10 +111,9 @@ def _check_file(d, path, rel, e, links):
         st = os.fstat(fd)
         d.eq(rel, 'size', e['size'], st.st_size)
         d.eq(rel, 'nlink', e['nlink'], st.st_nlink)
+        links.setdefault((st.st_dev, st.st_ino), set()).add(rel)
         if 'hardlink_of' in e:
-            d.eq(rel, 'hard link of', unb(e['hardlink_of']), links.get((st.st_dev, st.st_ino)))
             return
-        links[st.st_dev, st.st_ino] = rel
         if 'sha256_data_regions' in e:
             d.eq(rel, 'hash of data', e['sha256_data_regions'],
                  region_hash(lambda o, n: os.pread(fd, n, o), e['data']))
@@ -164,6 +180,7 @@ def compare_dir(m, root, root_entry=True):
         if e['type'] not in ('dir', 'file'):
             d.eq(rel, 'nlink', e['nlink'], st.st_nlink)
         _check_xattrs(d, path, rel, e)
+    check_links(d, m, links)
     d.extend('%s: not in the manifest' % os.fsdecode(p) for p in sorted(walk(root) - set(want))
              if p != b'lost+found')
     return d

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # kbuild-check.sh [-j N] [-o DIR] [FILE.c...]: compiles the core, unmodified, against the headers of Debian's
 # 6.12 kernel (bookworm-backports). Objects only: no module is linked. Says per file what failed.
+# And every name the shim exports must be one that those headers know.
 # The headers live in ${XDG_CACHE_HOME:-~/.cache}/bcachefs-kbuild; the machine's own apt sources and packages
 # stay as they are. Exit: 0 all files compile, 1 some do not, 2 no headers.
 set -euo pipefail
@@ -65,6 +66,13 @@ prepare() {
 prepare
 kdir=$cache/root/usr/src/$(cat "$cache/package")
 [ -e "$kdir/Makefile" ] || fail "$kdir is not complete; remove $cache and try again"
+
+unknown=$(grep -v '^shim_' "$top/c_src/shim/exports.list" | sort -u | comm -23 - \
+	<(grep -rhoE '[A-Za-z_][A-Za-z0-9_]*' "${kdir%-amd64}-common"/{,arch/x86/}include | sort -u))
+if [ -n "$unknown" ]; then
+	echo "kbuild-check: exported by the shim, unknown to the kernel:" $unknown
+	exit 1
+fi
 
 if [ $# -gt 0 ]; then
 	files=("$@")

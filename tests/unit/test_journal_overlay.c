@@ -248,7 +248,8 @@ static void changes(void **state)
 						key_new(pos, id)), 0);
 				*model_at(&m, level, b, pos) = id;
 			} else {
-				bch2_journal_keys_delete_range(c, btrees[b], level, level, pos, end);
+				bch2_journal_keys_delete_range(c, btrees[b], level, level,
+							       pos, end);
 				for (unsigned s = 0; s < 3 * POSITIONS / 6 * 2; s++) {
 					struct bpos p = SPOS(s / 8, s / 2 % 4, s % 2);
 

@@ -668,13 +668,15 @@ static void record_sizes(void **state)
 		unsigned	type, u64s, id;
 	} bad[] = {
 		{ BCH_JSET_ENTRY_blacklist,	0, BCH_FSCK_ERR_journal_entry_blacklist_bad_size },
-		{ BCH_JSET_ENTRY_blacklist_v2,	1, BCH_FSCK_ERR_journal_entry_blacklist_v2_bad_size },
+		{ BCH_JSET_ENTRY_blacklist_v2,	1,
+		  BCH_FSCK_ERR_journal_entry_blacklist_v2_bad_size },
 		{ BCH_JSET_ENTRY_usage,		0, BCH_FSCK_ERR_journal_entry_usage_bad_size },
 		{ BCH_JSET_ENTRY_data_usage,	1, BCH_FSCK_ERR_journal_entry_data_usage_bad_size },
 		{ BCH_JSET_ENTRY_clock,		1, BCH_FSCK_ERR_journal_entry_clock_bad_size },
 		{ BCH_JSET_ENTRY_dev_usage,	2, BCH_FSCK_ERR_journal_entry_dev_usage_bad_size },
 		{ BCH_JSET_ENTRY_datetime,	0, BCH_FSCK_ERR_journal_entry_dev_usage_bad_size },
-		{ BCH_JSET_ENTRY_rewind_limit,	0, BCH_FSCK_ERR_journal_entry_rewind_limit_bad_size },
+		{ BCH_JSET_ENTRY_rewind_limit,	0,
+		  BCH_FSCK_ERR_journal_entry_rewind_limit_bad_size },
 		{ BCH_JSET_ENTRY_rewind,	1, BCH_FSCK_ERR_journal_entry_rewind_bad_size },
 	};
 	struct image im;
@@ -727,11 +729,13 @@ static void random_damage(void **state)
 		put_common(&im, 0);
 		put_common(&im, 1);
 		for (unsigned i = 0; i < 1 + seed % 12; i++) {
-			u8 b = rnd(256);
+			const u8 b = rnd(256);
 
-			assert_int_equal(fseeko(im.f[rnd(2)], 64 * 512 * 2 + rnd(5 * 512), SEEK_SET),
+			const unsigned d = rnd(2);
+
+			assert_int_equal(fseeko(im.f[d], 64 * 512 * 2 + rnd(5 * 512), SEEK_SET),
 					 0);
-			assert_int_equal(fwrite(&b, 1, 1, im.f[rnd(2)]), 1);
+			assert_int_equal(fwrite(&b, 1, 1, im.f[d]), 1);
 		}
 		if (!image_read(&im)) {
 			bch2_journal_keys_sort(im.c);
