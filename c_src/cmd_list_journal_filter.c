@@ -123,7 +123,8 @@ const char *lj_parse_ranges(void *filter, const char *value)
 		struct lj_range r = {};
 
 		if (!parse_range(s, &r)) {
-			err = "BTREE:INODE:OFFSET[:SNAPSHOT], or two of them with '-' between, expected";
+			err = "BTREE:INODE:OFFSET[:SNAPSHOT], or two of them with '-' between, "
+			      "expected";
 			break;
 		}
 		f->ranges = tools_realloc(f->ranges, (f->nr_ranges + 1) * sizeof(r));

@@ -81,7 +81,8 @@ int bch2_read_clean_section(struct bch_fs *c)
 
 	ret = bch2_sb_clean_validate_late(c, c->recovery.clean, clean_entry_validate, NULL);
 	if (ret) {
-		bch_err(c, "clean section of the superblock is not usable: %s, repair unimplemented",
+		bch_err(c, "clean section of the superblock is not usable: %s, repair "
+			   "unimplemented",
 			bch2_err_str(ret));
 		bch2_clean_section_drop(c);
 	}
@@ -200,7 +201,8 @@ int bch2_clean_section_compare(struct bch_fs *c)
 	clean_seq = le64_to_cpu(clean->journal_seq);
 	if (r->seq != clean_seq && !(r->seq > clean_seq && only_empty_above(c, clean_seq)) &&
 	    mustfix_fsck_err(c, sb_clean_journal_seq_mismatch,
-			     "superblock journal seq (%llu) doesn't match journal (%llu) after clean shutdown",
+			     "superblock journal seq (%llu) doesn't match journal (%llu) after "
+			     "clean shutdown",
 			     clean_seq, r->seq)) {
 		bch2_clean_section_drop(c);
 		return 0;

@@ -45,7 +45,8 @@ static int open_check_opts(struct bch_opts *opts)
 		opt_set(*opts, read_only, true);
 
 	if (!opts->nochanges) {
-		bch_err(NULL, "this version cannot write: option nochanges or norecovery is required");
+		bch_err(NULL, "this version cannot write: option nochanges or norecovery is "
+			      "required");
 		return -BCH_ERR_erofs_no_live_core;
 	}
 	return 0;

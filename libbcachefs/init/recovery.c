@@ -175,7 +175,8 @@ static int check_journal_replicas(struct bch_fs *c)
 
 		bch2_journal_ptrs_to_text(&buf, c, r);
 		fsck_err(c, journal_entry_replicas_not_marked,
-			 "superblock not marked as containing replicas for journal entry %llu at %s",
+			 "superblock not marked as containing replicas for journal entry %llu at "
+			 "%s",
 			 r->seq, printbuf_str(&buf));
 	}
 fsck_err:

@@ -46,8 +46,8 @@ struct journal_key {
 	u8			btree_id;
 	u8			level;
 	bool			allocated;	/* k was kmalloc'd, not part of an entry */
-	bool			overwritten;	/* superseded: iterators skip it (spec 22, OV rules) */
-	u8			rewind;		/* 1 + index of the rewind that brings this back, 0: none */
+	bool			overwritten;	/* superseded: skipped (spec 22, OV rules) */
+	u8			rewind;		/* 1 + index of the rewind it comes from; 0 */
 	struct bkey_i		*k;
 };
 

@@ -28,6 +28,16 @@
 
 /* --- searching --- */
 
+/**
+ * overlay_search - binary search
+ * @keys:	overlay
+ * @btree:	btree
+ * @level:	level of the keys
+ * @pos:	position
+ * @after:	look for keys strictly behind the place
+ *
+ * Return: index of the first key at or behind the place, keys->nr if none.
+ */
 size_t overlay_search(const struct journal_keys *keys, unsigned btree, unsigned level,
 		      struct bpos pos, bool after)
 {
@@ -412,7 +422,8 @@ static int overlay_collect_entry(struct bch_fs *c, const struct journal_replay *
 	int ret;
 
 	if (rewound && !JSET_HAS_OVERWRITES(r->j)) {
-		bch_err(c, "journal entry %llu cannot be taken back: it does not say what it overwrote",
+		bch_err(c, "journal entry %llu cannot be taken back: it does not say what it "
+			   "overwrote",
 			r->seq);
 		return -BCH_ERR_journal_rewind_no_overwrites;
 	}

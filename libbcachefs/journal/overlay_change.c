@@ -309,7 +309,8 @@ static int accounting_fold(struct bch_fs *c, struct journal_key *k, struct bkey_
 	log_fsck_err_on(k->journal_seq &&
 			bversion_cmp(k->k->k.bversion, (*sum)->k.bversion) <= 0,
 			c, accounting_key_version_out_of_order,
-			"accounting deltas out of order at %llu:%llu:%u: version %u:%llu follows %u:%llu, continue?",
+			"accounting deltas out of order at %llu:%llu:%u: version %u:%llu follows "
+			"%u:%llu, continue?",
 			k->k->k.p.inode, k->k->k.p.offset, k->k->k.p.snapshot,
 			k->k->k.bversion.hi, k->k->k.bversion.lo,
 			(*sum)->k.bversion.hi, (*sum)->k.bversion.lo);

@@ -214,12 +214,14 @@ static int journal_copies_compare(struct bch_fs *c, const struct journal_copy *l
 		return 0;
 
 	fsck_err_on(l->ptr.dev == r->ptr.dev, c, journal_entry_dup_same_device,
-		    "duplicate journal entry %llu on same device: %s bucket %llu sector %llu, and bucket %llu sector %llu",
+		    "duplicate journal entry %llu on same device: %s bucket %llu sector %llu, and "
+		    "bucket %llu sector %llu",
 		    l->seq, l_dev, l->ptr.bucket, l->ptr.sector, r->ptr.bucket, r->ptr.sector);
 
 	fsck_err_on(l->hash != r->hash || l->bytes != r->bytes, c,
 		    journal_entry_replicas_data_mismatch,
-		    "found duplicate but non identical journal entries %llu: using %s bucket %llu sector %llu, not %s bucket %llu sector %llu",
+		    "found duplicate but non identical journal entries %llu: using %s bucket %llu "
+		    "sector %llu, not %s bucket %llu sector %llu",
 		    l->seq, l_dev, l->ptr.bucket, l->ptr.sector, r_dev, r->ptr.bucket,
 		    r->ptr.sector);
 fsck_err:
@@ -264,7 +266,8 @@ static int journal_copy_version_check(struct bch_fs *c, const struct journal_cop
 		return 0;
 
 	ret = __bch2_fsck_err(c, 0, BCH_FSCK_ERR_jset_unsupported_version,
-			"%s bucket %llu sector %llu: journal entry %llu has unsupported version %u.%u",
+			"%s bucket %llu sector %llu: journal entry %llu has unsupported version "
+			"%u.%u",
 			bch2_dev(c, cp->ptr.dev)->name, cp->ptr.bucket, cp->ptr.sector, cp->seq,
 			BCH_VERSION_MAJOR(cp->version), BCH_VERSION_MINOR(cp->version));
 	return bch2_fsck_gives_up(ret) ? ret : -BCH_ERR_journal_entry_err_unknown_version;

@@ -142,7 +142,8 @@ static void bucket_read_pieces(struct bucket_buf *b, size_t end)
 			b->damaged = true;
 			bch2_dev_io_error(ca, BCH_MEMBER_ERROR_read);
 			if (!told)
-				bch_err(ca->fs, "%s: journal bucket %llu, sector %llu: read error: %s",
+				bch_err(ca->fs, "%s: journal bucket %llu, sector %llu: read error: "
+						"%s",
 					ca->name, ca->journal.buckets[b->slot], sector,
 					bch2_err_str(ret));
 			told = true;
@@ -281,7 +282,8 @@ static ssize_t bucket_scan_one(struct journal_dev_read *d, struct bucket_scan *s
 		return s->bad_seen ? block : 0;
 
 	if (cp.bytes > s->csum_budget) {
-		bch_err(c, "%s: journal bucket %llu: too many overlapping entries, ignoring the rest",
+		bch_err(c, "%s: journal bucket %llu: too many overlapping entries, ignoring the "
+			   "rest",
 			d->ca->name, cp.ptr.bucket);
 		return 0;
 	}
@@ -299,7 +301,8 @@ static ssize_t bucket_scan_one(struct journal_dev_read *d, struct bucket_scan *s
 		s->bad_seen = true;
 		bch2_dev_io_error(d->ca, BCH_MEMBER_ERROR_checksum);
 		if (s->nr_bad++ == JOURNAL_BAD_PER_BUCKET) {
-			bch_err(c, "%s: journal bucket %llu: too many entries with bad checksums, ignoring the rest",
+			bch_err(c, "%s: journal bucket %llu: too many entries with bad checksums, "
+				   "ignoring the rest",
 				d->ca->name, cp.ptr.bucket);
 			return 0;
 		}

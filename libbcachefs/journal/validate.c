@@ -59,8 +59,8 @@ static void jset_context_to_text(struct printbuf *out, const struct jset_context
 }
 
 /* The decision on one problem; without a filesystem everything is repaired. */
-__printf(3, 4)
-static int jset_report(const struct jset_context *x, enum bch_sb_error_id id, const char *fmt, ...)
+static __printf(3, 4)
+int jset_report(const struct jset_context *x, enum bch_sb_error_id id, const char *fmt, ...)
 {
 	CLASS(printbuf, buf)();
 	va_list args;
@@ -173,7 +173,8 @@ static int entry_key_validate(const struct jset_context *x, struct bkey_i *k)
 		return 2;
 	}
 	if (jset_err_on(k->k.u64s > left, x, journal_entry_bkey_past_end,
-			"key of %u u64s extends past end of sub-entry, %zu left", k->k.u64s, left)) {
+			"key of %u u64s extends past end of sub-entry, %zu "
+			"left", k->k.u64s, left)) {
 		entry_cut_at_key(e, k);
 		return 2;
 	}
@@ -225,7 +226,8 @@ static int entry_validate_root(const struct jset_context *x)
 	int ret = 0;
 
 	if (jset_err_on(!u64s || u64s != k->k.u64s, x, journal_entry_btree_root_bad_size,
-			"invalid btree root journal entry: wrong number of keys: %u u64s, key has %u",
+			"invalid btree root journal entry: wrong number of keys: %u u64s, key has "
+			"%u",
 			u64s, u64s ? k->k.u64s : 0)) {
 		/* stays as the record that there should have been a root */
 		e->u64s = 0;
@@ -285,7 +287,8 @@ static bool data_usage_replicas_valid(const struct jset_context *x,
 	if (!r->nr_devs || (r->nr_required > 1 && r->nr_required >= r->nr_devs))
 		return false;
 	for (unsigned i = 0; i < r->nr_devs; i++)
-		if (x->c && r->devs[i] != BCH_SB_MEMBER_INVALID && !bch2_dev_exists(x->c, r->devs[i]))
+		if (x->c && r->devs[i] != BCH_SB_MEMBER_INVALID &&
+		    !bch2_dev_exists(x->c, r->devs[i]))
 			return false;
 	return true;
 }

@@ -67,7 +67,8 @@ static int window_set(struct bch_fs *c, struct journal_start_info *info,
 
 	last_seq = le64_to_cpu(newest->j->last_seq);
 	if (mustfix_fsck_err_on(last_seq > newest->seq, c, jset_last_seq_newer_than_seq,
-				"invalid journal entry, version=%u.%u seq=%llu: last_seq %llu > seq",
+				"invalid journal entry, version=%u.%u seq=%llu: last_seq %llu > "
+				"seq",
 				BCH_VERSION_MAJOR(newest->version),
 				BCH_VERSION_MINOR(newest->version), newest->seq, last_seq)) {
 		last_seq = newest->seq;
@@ -106,7 +107,8 @@ static int window_collect_rewinds(struct bch_fs *c, const struct journal_replay 
 		n.from	= le64_to_cpu(w->from);
 		n.to	= le64_to_cpu(w->to);
 		if (n.to >= n.from) {
-			bch_err(c, "journal entry %llu: ignoring impossible rewind from %llu to %llu",
+			bch_err(c, "journal entry %llu: ignoring impossible rewind from %llu to "
+				   "%llu",
 				r->seq, n.from, n.to);
 			continue;
 		}
@@ -130,7 +132,8 @@ static int window_lower_for_rewinds(struct bch_fs *c, u64 *start, bool *lowered)
 		const struct journal_replay *r = bch2_journal_entry_find(c, to);
 
 		if (!r || !r->csum_good) {
-			bch_err(c, "cannot finish journal rewind to %llu: entry is not in the journal",
+			bch_err(c, "cannot finish journal rewind to %llu: entry is not in the "
+				   "journal",
 				to);
 			return -BCH_ERR_journal_entries_missing;
 		}
@@ -259,7 +262,8 @@ static int window_report_bad_copies(struct bch_fs *c, const struct journal_start
 		const struct journal_ptr *p = &r->ptrs[i];
 
 		if (!p->csum_good)
-			bch_err(c, "%s bucket %llu sector %llu: journal entry %llu has a bad checksum%s",
+			bch_err(c, "%s bucket %llu sector %llu: journal entry %llu has a bad "
+				   "checksum%s",
 				bch2_dev(c, p->dev)->name, p->bucket, p->sector, r->seq,
 				r->csum_good ? ", another copy is good" : "");
 	}
@@ -297,7 +301,8 @@ static int window_validate_one(struct bch_fs *c, const struct journal_start_info
 	}
 
 	if (mustfix_fsck_err_on(r->cut, c, jset_past_bucket_end,
-				"%s bucket %llu sector %llu: journal entry %llu of %llu bytes past end of its bucket",
+				"%s bucket %llu sector %llu: journal entry %llu of %llu bytes past "
+				"end of its bucket",
 				bch2_dev(c, p->dev)->name, p->bucket, p->sector, r->seq,
 				sizeof(*r->j) + (u64) r->disk_u64s * sizeof(u64)))
 		r->j->u64s = cpu_to_le32((r->bytes - sizeof(*r->j)) / sizeof(u64));
@@ -353,7 +358,8 @@ int journal_choose_window(struct bch_fs *c, struct journal_start_info *info)
 	newest = window_find_newest(c);
 	if (!newest) {
 		fsck_err(c, dirty_but_no_journal_entries_post_drop_nonflushes,
-			 "journal read done, but no usable entries: none of %zu found is a complete flush entry, continue?",
+			 "journal read done, but no usable entries: none of %zu found is a "
+			 "complete flush entry, continue?",
 			 e->nr);
 		return 0;
 	}
