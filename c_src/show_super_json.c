@@ -173,7 +173,8 @@ static json_t *json_member(const struct bch_sb *sb, unsigned idx)
 	tools_json_set(o, "resize_on_mount", json_boolean(BCH_MEMBER_RESIZE_ON_MOUNT(&m)));
 	tools_json_set(o, "btree_bitmap_shift", json_integer(mi.btree_bitmap_shift));
 	tools_json_set(o, "btree_bitmap", tools_json_u64(mi.btree_allocated_bitmap));
-	tools_json_set(o, "last_device_name", tools_json_bytes(m.device_name, sizeof(m.device_name)));
+	tools_json_set(o, "last_device_name",
+		       tools_json_bytes(m.device_name, sizeof(m.device_name)));
 	tools_json_set(o, "last_device_model",
 		       tools_json_bytes(m.device_model, sizeof(m.device_model)));
 	tools_json_set(o, "last_device_serial",

@@ -67,28 +67,87 @@ enum tools_args_result {
 	TOOLS_ARGS_ERROR,	/* a message was printed on @err */
 };
 
-/*
- * Parses argv[1..argc-1]. On TOOLS_ARGS_OK *pos points to the positionals,
- * moved to argv[1..] and followed by NULL, and *nr is their number.
+/**
+ * tools_args_parse() - understand a command line
+ * @cmd:	what the command takes
+ * @argc:	number of arguments, the command's name included
+ * @argv:	arguments, argv[argc] is NULL; positionals are moved to argv[1..]
+ * @pos:	result: the positionals, followed by NULL
+ * @nr:		result: their number
+ * @out:	where help goes
+ * @err:	where messages go
+ *
+ * Return: TOOLS_ARGS_OK, or what was printed instead.
  */
-enum tools_args_result tools_args_parse(const struct tools_cmdline *, int argc, char *argv[],
+enum tools_args_result tools_args_parse(const struct tools_cmdline *cmd, int argc, char *argv[],
 					char ***pos, unsigned *nr, FILE *out, FILE *err);
 
-/* The same for commands: exits with status 0 after help, 2 after an error. */
-unsigned tools_args(const struct tools_cmdline *, int argc, char *argv[], char ***pos);
+/**
+ * tools_args() - tools_args_parse() for commands
+ * @cmd:	what the command takes
+ * @argc:	number of arguments
+ * @argv:	arguments
+ * @pos:	result: the positionals
+ *
+ * Exits with status 0 after help, 2 after an error.
+ *
+ * Return: number of positionals.
+ */
+unsigned tools_args(const struct tools_cmdline *cmd, int argc, char *argv[], char ***pos);
 
-void tools_args_help(const struct tools_cmdline *, FILE *);
+/**
+ * tools_args_help() - print the text of --help
+ * @cmd:	what the command takes
+ * @f:		where
+ */
+void tools_args_help(const struct tools_cmdline *cmd, FILE *f);
 
-/* "error: ..." on standard error, and how to get help; exits with status 2. */
+/**
+ * tools_usage_error() - "error: ..." and how to get help; exit status 2
+ * @cmd:	name of the command
+ * @fmt:	what is wrong
+ */
 void tools_usage_error(const char *cmd, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 
-/* Values; NULL if @s is good, else what is wrong (static text). */
+/**
+ * tools_parse_u64() - a number, decimal or 0x...
+ * @s:		text
+ * @v:		result
+ *
+ * Return: NULL, or what is wrong (static text).
+ */
 const char *tools_parse_u64(const char *s, uint64_t *v);
+
+/**
+ * tools_parse_size() - a size: "512", "64k", "1.5G", "1MB"
+ * @s:		text; K, KiB are powers of 1024, kB of 1000
+ * @v:		result, bytes
+ *
+ * Return: NULL, or what is wrong (static text).
+ */
 const char *tools_parse_size(const char *s, uint64_t *v);
+
+/**
+ * tools_parse_bool() - 1, true, yes, 0, false or no
+ * @s:		text
+ * @v:		result
+ *
+ * Return: NULL, or what is wrong (static text).
+ */
 const char *tools_parse_bool(const char *s, bool *v);
 
-void tools_strings_add(struct tools_strings *, const char *);
-void tools_strings_free(struct tools_strings *);
+/**
+ * tools_strings_add() - append a string; it is not copied
+ * @s:		list
+ * @v:		string
+ */
+void tools_strings_add(struct tools_strings *s, const char *v);
+
+/**
+ * tools_strings_free() - empty the list
+ * @s:		list
+ */
+void tools_strings_free(struct tools_strings *s);
 
 #endif /* _BCACHEFS_TOOLS_ARGS_H */

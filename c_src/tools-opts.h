@@ -7,9 +7,12 @@
 
 struct bch_opts;
 
-/*
- * Adds the options of the comma separated list @list to @opts. Returns NULL, or
- * what is wrong with it; free().
+/**
+ * tools_mount_opts_add() - add options from the command line
+ * @opts:	options
+ * @list:	comma separated: name=value, name, noname
+ *
+ * Return: NULL, or what is wrong, to be freed.
  */
 char *tools_mount_opts_add(struct bch_opts *opts, const char *list);
 

@@ -15,22 +15,48 @@
 
 /* --- ending (tools-util.c) --- */
 
-/* "Error: ..." on standard error, exit status 1. */
+/**
+ * tools_die() - "Error: ..." on standard error; exit status 1
+ * @fmt:	what is wrong
+ */
 void tools_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
-/* "Error: ..." on standard error; returns 1. */
+
+/**
+ * tools_error() - "Error: ..." on standard error
+ * @fmt:	what is wrong
+ *
+ * Return: 1, an exit status.
+ */
 int tools_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Text of an error as functions return it: negative, errno or private code. */
+/**
+ * tools_strerror() - text of an error as functions return it
+ * @err:	negative: errno or private code
+ */
 const char *tools_strerror(int err);
 
-/* Memory or the end of the program. */
-void *tools_malloc(size_t);
+/**
+ * tools_malloc() - memory, or the end of the program; so the four below
+ * @n:		bytes
+ */
+void *tools_malloc(size_t n);
+/** tools_calloc() - zeroed memory */
 void *tools_calloc(size_t nr, size_t size);
-void *tools_realloc(void *, size_t);
-char *tools_strdup(const char *);
+/** tools_realloc() - as realloc() */
+void *tools_realloc(void *p, size_t n);
+/** tools_strdup() - as strdup() */
+char *tools_strdup(const char *s);
+/** tools_asprintf() - printed text; free() */
 char *tools_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Whole content of @path; at most @max bytes, else NULL with errno EFBIG. */
+/**
+ * tools_read_file() - whole content of a file
+ * @path:	file
+ * @max:	most bytes that are accepted
+ * @len:	result, may be NULL: bytes without the NUL that is added
+ *
+ * Return: the content, to be freed; NULL with errno, EFBIG if it is longer.
+ */
 char *tools_read_file(const char *path, size_t max, size_t *len);
 
 /* --- devices (tools-devices.c; Documentation/format/70, section 4) --- */
@@ -40,28 +66,55 @@ struct tools_devices {
 	unsigned	nr;
 };
 
-/*
- * Paths of the devices that the arguments name. One argument is expanded:
- * UUID=, OLD_BLKID_UUID=, LABEL=, a:b:c, or one member of a filesystem with
- * several. Several arguments are taken as they are. What cannot be expanded is
- * used literally; messages go to standard error. Never fails for want of a
- * device: opening tells that.
+/**
+ * tools_expand_devices() - paths of the devices that arguments name
+ * @args:	arguments
+ * @nr:		their number
+ * @out:	result
+ *
+ * One argument is expanded: UUID=, OLD_BLKID_UUID=, LABEL=, a:b:c, or one
+ * member of a filesystem with several. Several arguments are taken as they are.
+ * What cannot be expanded is used literally; messages go to standard error.
+ * Never fails for want of a device: opening tells that.
  */
 void tools_expand_devices(char *const *args, unsigned nr, struct tools_devices *out);
-void tools_devices_free(struct tools_devices *);
 
-/*
- * Member devices of the filesystem with this external uuid among all block
- * devices; @found is told the path and member index of each.
+/**
+ * tools_devices_free() - empty the list
+ * @l:		list
+ */
+void tools_devices_free(struct tools_devices *l);
+
+/**
+ * tools_find_members() - devices of a filesystem among all block devices
+ * @uuid:	external uuid
+ * @found:	told the path and member index of each
+ * @priv:	passed to @found
  */
 void tools_find_members(const unsigned char uuid[16],
 			void (*found)(void *priv, const char *path, unsigned idx), void *priv);
 
-/* Offset of local time to UTC, for struct printbuf. */
+/**
+ * tools_utc_offset() - offset of local time to UTC, for struct printbuf
+ * @seconds:	since 1970
+ */
 int tools_utc_offset(long long seconds);
 
-/* Model and serial number of a device as sysfs knows them; free(); may be NULL. */
+/**
+ * tools_dev_model() - what kind of thing a device is
+ * @path:	device
+ *
+ * Return: the model as sysfs knows it, "(image file)" or "(unknown model)";
+ * to be freed.
+ */
 char *tools_dev_model(const char *path);
+
+/**
+ * tools_dev_serial() - serial number of a device
+ * @path:	device
+ *
+ * Return: as sysfs knows it, to be freed; NULL if it does not.
+ */
 char *tools_dev_serial(const char *path);
 
 #endif /* _BCACHEFS_TOOLS_H */

@@ -256,7 +256,8 @@ static void advice_to_text(struct printbuf *out, unsigned flags)
 			"\n  run fsck or set errors=fix_safe to allow self-healing");
 	else
 		prt_str(out, "\n  error not marked as autofix and not in fsck"
-			"\n  run fsck, and forward to devs so error can be marked for self-healing");
+			"\n  run fsck, and forward to devs so error can be marked for "
+			"self-healing");
 }
 
 /**

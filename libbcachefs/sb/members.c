@@ -375,8 +375,8 @@ static void member_line(struct printbuf *out, const struct bch_sb_text *t, const
 	bch2_sb_label_to_text(out, 2, bch2_sb_text_column(t), label);
 }
 
-__printf(4, 5)
-static void member_value(struct printbuf *out, const struct bch_sb_text *t, const char *label,
+static __printf(4, 5)
+void member_value(struct printbuf *out, const struct bch_sb_text *t, const char *label,
 			 const char *fmt, ...)
 {
 	va_list args;

@@ -81,8 +81,8 @@ int bch2_sb_layout_validate(const struct bch_sb_layout *l, struct printbuf *err)
 
 		if (prev + max < prev || at < prev + max) {
 			prt_printf(err,
-				"invalid superblock layout: superblocks overlap (%u at sector %llu, "
-				"%u at sector %llu, %llu sectors each)",
+				"invalid superblock layout: superblocks overlap "
+				"(%u at sector %llu, %u at sector %llu, %llu sectors each)",
 				i - 1, prev, i, at, max);
 			return -BCH_ERR_invalid_sb_layout_superblocks_overlap;
 		}

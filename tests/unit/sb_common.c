@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A small valid superblock in memory; see sb_common.h.
+ * A small valid superblock in memory. What sb_make() makes passes all of the
+ * validation, for reading and for writing; tests then break one thing. Running
+ * out of memory aborts.
  */
 #include <stdlib.h>
 #include <string.h>

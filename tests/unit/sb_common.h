@@ -14,17 +14,34 @@
 #define SB_TEST_BUCKET		128
 #define SB_TEST_NBUCKETS	1024
 
-/* @nr members, all alive; version 1.38; sections members_v2 and ext. */
-void sb_make(struct bch_sb_handle *, unsigned nr);
+/**
+ * sb_make() - a valid superblock: version 1.38, sections members_v2 and ext
+ * @h:		result
+ * @nr:		members, all alive
+ */
+void sb_make(struct bch_sb_handle *h, unsigned nr);
 
-/* Member @idx as it lies in the superblock. */
-struct bch_member *sb_member(struct bch_sb_handle *, unsigned idx);
+/**
+ * sb_member() - a member as it lies in the superblock
+ * @h:		superblock
+ * @idx:	which
+ */
+struct bch_member *sb_member(struct bch_sb_handle *h, unsigned idx);
 
-/* Checksum of the type that the superblock names. */
-void sb_csum(struct bch_sb *);
+/**
+ * sb_csum() - set the checksum, of the type that the superblock names
+ * @sb:		superblock
+ */
+void sb_csum(struct bch_sb *sb);
 
-/* A section of @bytes payload bytes, which are copied from @data. */
-struct bch_sb_field *sb_add(struct bch_sb_handle *, enum bch_sb_field_type, const void *data,
-			    size_t bytes);
+/**
+ * sb_add() - add a section
+ * @h:		superblock
+ * @type:	of the section
+ * @data:	payload
+ * @bytes:	of the payload
+ */
+struct bch_sb_field *sb_add(struct bch_sb_handle *h, enum bch_sb_field_type type,
+			    const void *data, size_t bytes);
 
 #endif /* _SB_COMMON_H */

@@ -39,7 +39,8 @@ static const char *call(void *dest, const char *value)
 static const char *const colours[] = { "red", "green", NULL };
 
 static const struct tools_arg args[] = {
-	{ .name = "flag", .letter = 'f', .type = TOOLS_ARG_FLAG, .dest = &v.flag, .help = "A flag" },
+	{ .name = "flag", .letter = 'f', .type = TOOLS_ARG_FLAG, .dest = &v.flag,
+	  .help = "A flag" },
 	{ .name = "verbose", .letter = 'v', .type = TOOLS_ARG_COUNT, .dest = &v.count },
 	{ .name = "yes", .letter = 'y', .type = TOOLS_ARG_BOOL, .dest = &v.yes },
 	{ .name = "btree", .letter = 'b', .type = TOOLS_ARG_STRING, .dest = &v.str,

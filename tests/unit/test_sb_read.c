@@ -147,7 +147,8 @@ static void choice_of_copy(void **state)
 	opt_set(opts, sb, 2056);
 	assert_reads(path, 0, 2056, "");
 	opt_set(opts, sb, 2057);
-	assert_reads(path, BCH_ERR_invalid_sb_magic, 0, "superblock at sector 2057: not a bcachefs");
+	assert_reads(path, BCH_ERR_invalid_sb_magic, 0,
+		     "superblock at sector 2057: not a bcachefs");
 	opt_set(opts, sb, IMAGE_SECTORS);
 	assert_reads(path, BCH_ERR_EIO_short_read, 0, "past end of device");
 	opt_undef(opts, sb);

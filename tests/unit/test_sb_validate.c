@@ -36,79 +36,79 @@ static void assert_invalid(struct bch_sb_handle *h, unsigned flags, int ret, con
 
 /* --- the header --- */
 
-#define BREAK(name)	static void name(struct bch_sb_handle *h)
+#define BREAK(name)	void name(struct bch_sb_handle *h)
 
-BREAK(nothing) { }
-BREAK(version_old)	{ h->sb->version = h->sb->version_min = cpu_to_le16(8); }
-BREAK(version_major)	{ h->sb->version = cpu_to_le16(BCH_VERSION(2, 0)); }
-BREAK(version_minor)	{ h->sb->version = cpu_to_le16(BCH_VERSION(1, 99)); }
-BREAK(version_min_old)	{ h->sb->version_min = cpu_to_le16(3); }
-BREAK(version_order)	{ h->sb->version = cpu_to_le16(BCH_VERSION(1, 20)); }
-BREAK(feature)		{ h->sb->features[0] = cpu_to_le64(1ULL << 24); }
-BREAK(feature_word)	{ h->sb->features[1] = cpu_to_le64(1); }
-BREAK(incompat)		{ SET_BCH_SB_VERSION_INCOMPAT(h->sb, BCH_VERSION(1, 39)); }
-BREAK(big_endian)	{ SET_BCH_SB_BIG_ENDIAN(h->sb, 1); }
-BREAK(user_uuid)	{ memset(&h->sb->user_uuid, 0, 16); }
-BREAK(uuid)		{ memset(&h->sb->uuid, 0, 16); }
-BREAK(moved)		{ h->sb->offset = cpu_to_le64(2056); }
-BREAK(no_devices)	{ h->sb->nr_devices = 0; }
-BREAK(dev_idx)		{ h->sb->dev_idx = 2; }
-BREAK(precision_0)	{ h->sb->time_precision = 0; }
-BREAK(precision_big)	{ h->sb->time_precision = cpu_to_le32(1000000001); }
-BREAK(block_0)		{ h->sb->block_size = 0; }
-BREAK(block_3)		{ h->sb->block_size = cpu_to_le16(3); }
-BREAK(block_128)	{ h->sb->block_size = cpu_to_le16(128); }
-BREAK(node_0)		{ SET_BCH_SB_BTREE_NODE_SIZE(h->sb, 0); }
-BREAK(node_3)		{ SET_BCH_SB_BTREE_NODE_SIZE(h->sb, 48); }
-BREAK(layout_magic)	{ h->sb->layout.magic.b[3]++; }
-BREAK(layout_type)	{ h->sb->layout.layout_type = 1; }
-BREAK(layout_nr_0)	{ h->sb->layout.nr_superblocks = 0; }
-BREAK(layout_nr_62)	{ h->sb->layout.nr_superblocks = 62; }
-BREAK(layout_bits)	{ h->sb->layout.sb_max_size_bits = 17; }
-BREAK(layout_overlap)	{ h->sb->layout.sb_offset[1] = cpu_to_le64(2055); }
-BREAK(layout_order)	{ h->sb->layout.sb_offset[2] = cpu_to_le64(8); }
-BREAK(layout_wrap)	{ h->sb->layout.sb_offset[0] = cpu_to_le64(~0ULL - 5); }
-BREAK(legacy_magic)	{ h->sb->layout.magic = BCACHE_MAGIC; }
+static BREAK(nothing) { }
+static BREAK(version_old) { h->sb->version = h->sb->version_min = cpu_to_le16(8); }
+static BREAK(version_major) { h->sb->version = cpu_to_le16(BCH_VERSION(2, 0)); }
+static BREAK(version_minor) { h->sb->version = cpu_to_le16(BCH_VERSION(1, 99)); }
+static BREAK(version_min_old) { h->sb->version_min = cpu_to_le16(3); }
+static BREAK(version_order) { h->sb->version = cpu_to_le16(BCH_VERSION(1, 20)); }
+static BREAK(feature) { h->sb->features[0] = cpu_to_le64(1ULL << 24); }
+static BREAK(feature_word) { h->sb->features[1] = cpu_to_le64(1); }
+static BREAK(incompat) { SET_BCH_SB_VERSION_INCOMPAT(h->sb, BCH_VERSION(1, 39)); }
+static BREAK(big_endian) { SET_BCH_SB_BIG_ENDIAN(h->sb, 1); }
+static BREAK(user_uuid) { memset(&h->sb->user_uuid, 0, 16); }
+static BREAK(uuid) { memset(&h->sb->uuid, 0, 16); }
+static BREAK(moved) { h->sb->offset = cpu_to_le64(2056); }
+static BREAK(no_devices) { h->sb->nr_devices = 0; }
+static BREAK(dev_idx) { h->sb->dev_idx = 2; }
+static BREAK(precision_0) { h->sb->time_precision = 0; }
+static BREAK(precision_big) { h->sb->time_precision = cpu_to_le32(1000000001); }
+static BREAK(block_0) { h->sb->block_size = 0; }
+static BREAK(block_3) { h->sb->block_size = cpu_to_le16(3); }
+static BREAK(block_128) { h->sb->block_size = cpu_to_le16(128); }
+static BREAK(node_0) { SET_BCH_SB_BTREE_NODE_SIZE(h->sb, 0); }
+static BREAK(node_3) { SET_BCH_SB_BTREE_NODE_SIZE(h->sb, 48); }
+static BREAK(layout_magic) { h->sb->layout.magic.b[3]++; }
+static BREAK(layout_type) { h->sb->layout.layout_type = 1; }
+static BREAK(layout_nr_0) { h->sb->layout.nr_superblocks = 0; }
+static BREAK(layout_nr_62) { h->sb->layout.nr_superblocks = 62; }
+static BREAK(layout_bits) { h->sb->layout.sb_max_size_bits = 17; }
+static BREAK(layout_overlap) { h->sb->layout.sb_offset[1] = cpu_to_le64(2055); }
+static BREAK(layout_order) { h->sb->layout.sb_offset[2] = cpu_to_le64(8); }
+static BREAK(layout_wrap) { h->sb->layout.sb_offset[0] = cpu_to_le64(~0ULL - 5); }
+static BREAK(legacy_magic) { h->sb->layout.magic = BCACHE_MAGIC; }
 
 static struct bch_sb_field *ext(struct bch_sb_handle *h)
 {
 	return bch2_sb_field_get_id(h->sb, BCH_SB_FIELD_ext);
 }
 
-BREAK(section_0)	{ ext(h)->u64s = 0; }
-BREAK(section_long)	{ ext(h)->u64s = cpu_to_le32(14); }
-BREAK(section_huge)	{ ext(h)->u64s = cpu_to_le32(~0U); }
-BREAK(section_unknown)	{ sb_add(h, 77, "12345678", 8); }
-BREAK(no_members)	{ bch2_sb_field_resize_id(h, BCH_SB_FIELD_members_v2, 0); }
+static BREAK(section_0) { ext(h)->u64s = 0; }
+static BREAK(section_long) { ext(h)->u64s = cpu_to_le32(14); }
+static BREAK(section_huge) { ext(h)->u64s = cpu_to_le32(~0U); }
+static BREAK(section_unknown) { sb_add(h, 77, "12345678", 8); }
+static BREAK(no_members) { bch2_sb_field_resize_id(h, BCH_SB_FIELD_members_v2, 0); }
 
 /* --- members --- */
 
-BREAK(members_short)	{ bch2_sb_field_resize_id(h, BCH_SB_FIELD_members_v2, 70); }
-BREAK(members_stride)
+static BREAK(members_short) { bch2_sb_field_resize_id(h, BCH_SB_FIELD_members_v2, 70); }
+static BREAK(members_stride)
 {
 	((struct bch_sb_field_members_v2 *)
 	 bch2_sb_field_get_id(h->sb, BCH_SB_FIELD_members_v2))->member_bytes = 0;
 }
-BREAK(nbuckets_big)	{ sb_member(h, 1)->nbuckets = cpu_to_le64(2147483584ULL); }
-BREAK(nbuckets_small)	{ sb_member(h, 0)->nbuckets = cpu_to_le64(511); }
-BREAK(first_bucket)	{ sb_member(h, 0)->first_bucket = cpu_to_le16(513); }
-BREAK(first_wraps)	{ sb_member(h, 0)->first_bucket = cpu_to_le16(2000); }
-BREAK(bucket_0)		{ sb_member(h, 1)->bucket_size = 0; }
-BREAK(bucket_lt_block)	{ sb_member(h, 1)->bucket_size = cpu_to_le16(4); }
-BREAK(bucket_lt_node)	{ sb_member(h, 1)->bucket_size = cpu_to_le16(32); }
-BREAK(bitmap_shift)	{ sb_member(h, 1)->btree_bitmap_shift = 58; }
-BREAK(freespace)
+static BREAK(nbuckets_big) { sb_member(h, 1)->nbuckets = cpu_to_le64(2147483584ULL); }
+static BREAK(nbuckets_small) { sb_member(h, 0)->nbuckets = cpu_to_le64(511); }
+static BREAK(first_bucket) { sb_member(h, 0)->first_bucket = cpu_to_le16(513); }
+static BREAK(first_wraps) { sb_member(h, 0)->first_bucket = cpu_to_le16(2000); }
+static BREAK(bucket_0) { sb_member(h, 1)->bucket_size = 0; }
+static BREAK(bucket_lt_block) { sb_member(h, 1)->bucket_size = cpu_to_le16(4); }
+static BREAK(bucket_lt_node) { sb_member(h, 1)->bucket_size = cpu_to_le16(32); }
+static BREAK(bitmap_shift) { sb_member(h, 1)->btree_bitmap_shift = 58; }
+static BREAK(freespace)
 {
 	h->sb->features[0] |= cpu_to_le64(BCH_FEATURE_BIT(no_alloc_info));
 	SET_BCH_MEMBER_FREESPACE_INITIALIZED(sb_member(h, 1), 1);
 }
 /* removed slots are checked as well */
-BREAK(deleted_slot)
+static BREAK(deleted_slot)
 {
 	sb_member(h, 1)->uuid = BCH_SB_MEMBER_DELETED_UUID;
 	sb_member(h, 1)->nbuckets = 0;
 }
-BREAK(members_v1_too)
+static BREAK(members_v1_too)
 {
 	/* not looked at while there is members_v2 */
 	sb_add(h, BCH_SB_FIELD_members_v1, "", 0);
@@ -126,45 +126,45 @@ static void add_u64s(struct bch_sb_handle *h, unsigned type, const u64 *v, unsig
 	add_u64s(h, BCH_SB_FIELD_##type, (const u64[]) { __VA_ARGS__ },		\
 		 sizeof((const u64[]) { __VA_ARGS__ }) / sizeof(u64))
 
-BREAK(journal_good)	{ ADD(h, journal, 40, 20, 1023); }
-BREAK(journal_0)	{ ADD(h, journal, 40, 0); }
-BREAK(journal_past)	{ ADD(h, journal, 40, 1024); }
-BREAK(journal_max)	{ ADD(h, journal, 40, ~0ULL); }
-BREAK(journal_dup)	{ ADD(h, journal, 40, 20, 40); }
-BREAK(journal_first)
+static BREAK(journal_good) { ADD(h, journal, 40, 20, 1023); }
+static BREAK(journal_0) { ADD(h, journal, 40, 0); }
+static BREAK(journal_past) { ADD(h, journal, 40, 1024); }
+static BREAK(journal_max) { ADD(h, journal, 40, ~0ULL); }
+static BREAK(journal_dup) { ADD(h, journal, 40, 20, 40); }
+static BREAK(journal_first)
 {
 	sb_member(h, 0)->first_bucket = cpu_to_le16(30);
 	ADD(h, journal, 40, 20);
 }
 
-BREAK(jv2_good)		{ ADD(h, journal_v2, 500, 10, 17, 16, 1000, 24); }
-BREAK(jv2_empty)	{ sb_add(h, BCH_SB_FIELD_journal_v2, "", 0); }
-BREAK(jv2_nr_0)		{ ADD(h, journal_v2, 500, 0); }
-BREAK(jv2_wrap)		{ ADD(h, journal_v2, 500, ~0ULL); }
-BREAK(jv2_start_0)	{ ADD(h, journal_v2, 0, 4); }
-BREAK(jv2_past)		{ ADD(h, journal_v2, 1000, 25); }
-BREAK(jv2_overlap)	{ ADD(h, journal_v2, 500, 10, 490, 11); }
+static BREAK(jv2_good) { ADD(h, journal_v2, 500, 10, 17, 16, 1000, 24); }
+static BREAK(jv2_empty) { sb_add(h, BCH_SB_FIELD_journal_v2, "", 0); }
+static BREAK(jv2_nr_0) { ADD(h, journal_v2, 500, 0); }
+static BREAK(jv2_wrap) { ADD(h, journal_v2, 500, ~0ULL); }
+static BREAK(jv2_start_0) { ADD(h, journal_v2, 0, 4); }
+static BREAK(jv2_past) { ADD(h, journal_v2, 1000, 25); }
+static BREAK(jv2_overlap) { ADD(h, journal_v2, 500, 10, 490, 11); }
 
-BREAK(crypt_short)	{ ADD(h, crypt, 0, 0, 0); }
-BREAK(crypt_kdf)	{ ADD(h, crypt, 1, 0, 0, 0, 0, 0, 0); }
-BREAK(crypt_good)	{ ADD(h, crypt, 0, 0, 0, 0, 0, 0, 0); }
-BREAK(quota_short)	{ ADD(h, quota, 0, 0); }
-BREAK(quota_good)	{ ADD(h, quota, 0, 0, 0, 0, 0, 0, 0, 0, 0); }
+static BREAK(crypt_short) { ADD(h, crypt, 0, 0, 0); }
+static BREAK(crypt_kdf) { ADD(h, crypt, 1, 0, 0, 0, 0, 0, 0); }
+static BREAK(crypt_good) { ADD(h, crypt, 0, 0, 0, 0, 0, 0, 0); }
+static BREAK(quota_short) { ADD(h, quota, 0, 0); }
+static BREAK(quota_good) { ADD(h, quota, 0, 0, 0, 0, 0, 0, 0, 0, 0); }
 
 #define ADD_BYTES(h, type, ...)							\
 	sb_add(h, BCH_SB_FIELD_##type, (const u8[]) { __VA_ARGS__ },		\
 	       sizeof((const u8[]) { __VA_ARGS__ }))
 
-BREAK(r0_good)		{ ADD_BYTES(h, replicas_v0, 3, 2, 1, 0, 3, 1, 0, 4, 2, 0, 255); }
-BREAK(r0_no_devs)	{ ADD_BYTES(h, replicas_v0, 3, 0); }
-BREAK(r0_bad_dev)	{ ADD_BYTES(h, replicas_v0, 3, 1, 2); }
-BREAK(r0_dup)		{ ADD_BYTES(h, replicas_v0, 3, 2, 0, 1, 4, 1, 0, 3, 2, 1, 0); }
-BREAK(r0_cut)		{ ADD_BYTES(h, replicas_v0, 3, 1, 0, 4, 200, 7, 7, 7); }
-BREAK(r1_good)		{ ADD_BYTES(h, replicas, 3, 2, 1, 0, 1, 4, 1, 0, 1); }
-BREAK(r1_required)	{ ADD_BYTES(h, replicas, 4, 2, 2, 0, 1); }
-BREAK(r1_dup)		{ ADD_BYTES(h, replicas, 3, 1, 1, 0, 3, 1, 1, 0); }
-BREAK(r1_not_dup)	{ ADD_BYTES(h, replicas, 3, 2, 0, 0, 1, 3, 2, 1, 0, 1); }
-BREAK(r1_deleted_dev)
+static BREAK(r0_good) { ADD_BYTES(h, replicas_v0, 3, 2, 1, 0, 3, 1, 0, 4, 2, 0, 255); }
+static BREAK(r0_no_devs) { ADD_BYTES(h, replicas_v0, 3, 0); }
+static BREAK(r0_bad_dev) { ADD_BYTES(h, replicas_v0, 3, 1, 2); }
+static BREAK(r0_dup) { ADD_BYTES(h, replicas_v0, 3, 2, 0, 1, 4, 1, 0, 3, 2, 1, 0); }
+static BREAK(r0_cut) { ADD_BYTES(h, replicas_v0, 3, 1, 0, 4, 200, 7, 7, 7); }
+static BREAK(r1_good) { ADD_BYTES(h, replicas, 3, 2, 1, 0, 1, 4, 1, 0, 1); }
+static BREAK(r1_required) { ADD_BYTES(h, replicas, 4, 2, 2, 0, 1); }
+static BREAK(r1_dup) { ADD_BYTES(h, replicas, 3, 1, 1, 0, 3, 1, 1, 0); }
+static BREAK(r1_not_dup) { ADD_BYTES(h, replicas, 3, 2, 0, 0, 1, 3, 2, 1, 0, 1); }
+static BREAK(r1_deleted_dev)
 {
 	sb_member(h, 1)->uuid = BCH_SB_MEMBER_DELETED_UUID;
 	ADD_BYTES(h, replicas, 3, 1, 1, 1);
@@ -185,56 +185,56 @@ do {										\
 	sb_add(h, BCH_SB_FIELD_disk_groups, _g, sizeof(_g));			\
 } while (0)
 
-BREAK(groups_good)
+static BREAK(groups_good)
 {
 	GROUPS(h, group("ssd", 0, 0), group("a", 1, 0), group("a", 0, 0), group("", 0, 1));
 	SET_BCH_MEMBER_GROUP(sb_member(h, 0), 2);
 }
-BREAK(groups_member)
+static BREAK(groups_member)
 {
 	GROUPS(h, group("ssd", 0, 0));
 	SET_BCH_MEMBER_GROUP(sb_member(h, 1), 2);
 }
-BREAK(groups_deleted)
+static BREAK(groups_deleted)
 {
 	GROUPS(h, group("ssd", 0, 1));
 	SET_BCH_MEMBER_GROUP(sb_member(h, 1), 1);
 }
-BREAK(groups_empty)	{ GROUPS(h, group("ssd", 0, 0), group("", 0, 0)); }
-BREAK(groups_dup)	{ GROUPS(h, group("a", 0, 0), group("b", 0, 0), group("a", 0, 0)); }
+static BREAK(groups_empty) { GROUPS(h, group("ssd", 0, 0), group("", 0, 0)); }
+static BREAK(groups_dup) { GROUPS(h, group("a", 0, 0), group("b", 0, 0), group("a", 0, 0)); }
 
-BREAK(clean_short)	{ ADD(h, clean, 0); }
-BREAK(clean_good)	{ ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0, 0); }
-BREAK(clean_overrun)	{ ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0x2, 0); }
+static BREAK(clean_short) { ADD(h, clean, 0); }
+static BREAK(clean_good) { ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0, 0); }
+static BREAK(clean_overrun) { ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0x2, 0); }
 
-BREAK(bl_good)		{ ADD(h, journal_seq_blacklist, 1, 2, 2, 9, 100, 164); }
-BREAK(bl_empty)		{ ADD(h, journal_seq_blacklist, 1, 2, 9, 9); }
-BREAK(bl_order)		{ ADD(h, journal_seq_blacklist, 5, 9, 8, 20); }
+static BREAK(bl_good) { ADD(h, journal_seq_blacklist, 1, 2, 2, 9, 100, 164); }
+static BREAK(bl_empty) { ADD(h, journal_seq_blacklist, 1, 2, 9, 9); }
+static BREAK(bl_order) { ADD(h, journal_seq_blacklist, 5, 9, 8, 20); }
 
-BREAK(errors_good)	{ ADD(h, errors, 115 | 2 << 16, 1, 900 | 1 << 16, 1); }
-BREAK(errors_count)	{ ADD(h, errors, 115, 1); }
-BREAK(errors_order)	{ ADD(h, errors, 115 | 1 << 16, 1, 115 | 1 << 16, 1); }
+static BREAK(errors_good) { ADD(h, errors, 115 | 2 << 16, 1, 900 | 1 << 16, 1); }
+static BREAK(errors_count) { ADD(h, errors, 115, 1); }
+static BREAK(errors_order) { ADD(h, errors, 115 | 1 << 16, 1, 115 | 1 << 16, 1); }
 
-BREAK(ext_short)	{ bch2_sb_field_resize_id(h, BCH_SB_FIELD_ext, 10); }
-BREAK(ext_old)		{ bch2_sb_field_resize_id(h, BCH_SB_FIELD_ext, 12); }
+static BREAK(ext_short) { bch2_sb_field_resize_id(h, BCH_SB_FIELD_ext, 10); }
+static BREAK(ext_old) { bch2_sb_field_resize_id(h, BCH_SB_FIELD_ext, 12); }
 
-BREAK(dg_good)
+static BREAK(dg_good)
 {
 	/* the 38 bytes of spec 12 section 7.1 */
 	ADD_BYTES(h, downgrade, 0x26, 4, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0,
 		  0x7c, 0, 0x72, 0, 0x7b, 0);
 }
-BREAK(dg_major)
+static BREAK(dg_major)
 {
 	ADD_BYTES(h, downgrade, 0x26, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 }
-BREAK(dg_overrun)
+static BREAK(dg_overrun)
 {
 	ADD_BYTES(h, downgrade, 0x26, 4, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0);
 }
 
-BREAK(etu_good)		{ ADD_BYTES(h, extent_type_u64s, 1, 1, 2, 3, 1, 1, 1, 1, 1, 4, 7); }
-BREAK(etu_wrong)	{ ADD_BYTES(h, extent_type_u64s, 1, 1, 2, 2, 1, 1, 1, 1, 1); }
+static BREAK(etu_good) { ADD_BYTES(h, extent_type_u64s, 1, 1, 2, 3, 1, 1, 1, 1, 1, 4, 7); }
+static BREAK(etu_wrong) { ADD_BYTES(h, extent_type_u64s, 1, 1, 2, 2, 1, 1, 1, 1, 1); }
 
 static const struct {
 	const char	*name;
@@ -251,7 +251,8 @@ static const struct {
 	BAD(version_major,	sb_version,	"unsupported superblock version 2.0"),
 	C(version_minor, 0, ""),
 	BAD(version_min_old,	sb_version,	"version_min 0.3"),
-	BAD(version_order,	sb_version,	"minimum version 1.38, greater than version field 1.20"),
+	BAD(version_order,	sb_version,
+	    "minimum version 1.38, greater than version field 1.20"),
 	BAD(feature,		sb_features,	"unknown incompatible features (1000000 0)"),
 	BAD(feature_word,	sb_features,	"unknown incompatible features (0 1)"),
 	BAD(incompat,		sb_features,	"incompatible version: (unknown version) (1.39)"),
@@ -287,11 +288,15 @@ static const struct {
 	BAD(members_stride,	sb_members,	"member entries of 0 bytes"),
 	BAD(nbuckets_big,	sb_members,	"device 1: too many buckets (2147483584"),
 	BAD(nbuckets_small,	sb_members,	"device 0: not enough buckets (511"),
-	BAD(first_bucket,	sb_members,	"device 0: not enough buckets (1024, first usable 513"),
+	BAD(first_bucket,	sb_members,
+	    "device 0: not enough buckets (1024, first usable 513"),
 	BAD(first_wraps,	sb_members,	"device 0: not enough buckets"),
-	BAD(bucket_0,		sb_members,	"device 1: bucket size 0 smaller than block size 8"),
-	BAD(bucket_lt_block,	sb_members,	"device 1: bucket size 4 smaller than block size 8"),
-	BAD(bucket_lt_node,	sb_members,	"device 1: bucket size 32 smaller than btree node size 64"),
+	BAD(bucket_0,		sb_members,
+	    "device 1: bucket size 0 smaller than block size 8"),
+	BAD(bucket_lt_block,	sb_members,
+	    "device 1: bucket size 4 smaller than block size 8"),
+	BAD(bucket_lt_node,	sb_members,
+	    "device 1: bucket size 32 smaller than btree node size 64"),
 	BAD(bitmap_shift,	sb_members,	"device 1: invalid btree_bitmap_shift 58"),
 	BAD(freespace,		sb_members,	"device 1: freespace initialized"),
 	BAD(deleted_slot,	sb_members,	"device 1: not enough buckets (0"),
@@ -299,7 +304,8 @@ static const struct {
 
 	C(journal_good, 0, ""),
 	BAD(journal_0,		sb_journal,	"section journal: bucket 0 holds the superblock"),
-	BAD(journal_past,	sb_journal,	"journal bucket 1024 past end of device 0 (nbuckets 1024)"),
+	BAD(journal_past,	sb_journal,
+	    "journal bucket 1024 past end of device 0 (nbuckets 1024)"),
 	BAD(journal_max,	sb_journal,	"past end of device"),
 	BAD(journal_dup,	sb_journal,	"duplicate journal bucket 40"),
 	BAD(journal_first,	sb_journal,	"journal bucket 20 before first bucket 30"),
@@ -336,7 +342,8 @@ static const struct {
 
 	BAD(clean_short,	sb_clean,	"section clean: too small (16 bytes, at least 24)"),
 	C(clean_good, 0, ""),
-	BAD(clean_overrun,	sb_clean,	"entry at byte 40 runs past end of section (56 bytes)"),
+	BAD(clean_overrun,	sb_clean,
+	    "entry at byte 40 runs past end of section (56 bytes)"),
 
 	C(bl_good, 0, ""),
 	BAD(bl_empty,		sb_journal_seq_blacklist, "entry 1: start 9 not before end 9"),
