@@ -169,7 +169,7 @@ struct unicode_map *utf8_load(unsigned int version)
 {
 	struct unicode_map *um;
 
-	if (version != UTF8_LATEST)
+	if (version != SHIM_UTF8_VERSION)
 		return ERR_PTR(-EINVAL);
 	um = kzalloc(sizeof(*um), GFP_KERNEL);
 	if (!um)

@@ -13,7 +13,6 @@
 #define CHACHA_IV_SIZE		16
 #define CHACHA_KEY_SIZE		32
 #define CHACHA_BLOCK_SIZE	64
-#define CHACHA_KEY_WORDS	(CHACHA_KEY_SIZE / sizeof(u32))
 #define CHACHA_STATE_WORDS	(CHACHA_BLOCK_SIZE / sizeof(u32))
 
 /* @key: words in CPU order. */

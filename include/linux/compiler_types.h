@@ -16,7 +16,6 @@
 #define __scanf(fmt, first)	__attribute__((__format__(__scanf__, fmt, first)))
 #define __must_check		__attribute__((__warn_unused_result__))
 #define __cold			__attribute__((__cold__))
-#define __hot			__attribute__((__hot__))
 #define __pure			__attribute__((__pure__))
 #ifndef __attribute_const__
 #define __attribute_const__	__attribute__((__const__))

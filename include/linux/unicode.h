@@ -11,7 +11,7 @@
 #define UNICODE_AGE(maj, min, rev) \
 	(((unsigned int) (maj) << UNICODE_MAJ_SHIFT) | \
 	 ((unsigned int) (min) << UNICODE_MIN_SHIFT) | ((unsigned int) (rev)))
-#define UTF8_LATEST		UNICODE_AGE(12, 1, 0)
+#define SHIM_UTF8_VERSION	UNICODE_AGE(12, 1, 0)
 
 struct unicode_map {
 	unsigned int	version;

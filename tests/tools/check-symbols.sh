@@ -6,6 +6,7 @@
 #     has too, and the compiler's own.
 # Exit: 0 fine, 1 not, 2 nothing built.
 set -euo pipefail
+export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
 list=$top/c_src/shim/exports.list
 update=

@@ -6,6 +6,7 @@
 # The headers live in ${XDG_CACHE_HOME:-~/.cache}/bcachefs-kbuild; the machine's own apt sources and packages
 # stay as they are. Exit: 0 all files compile, 1 some do not, 2 no headers.
 set -euo pipefail
+export LC_ALL=C
 top=$(cd "$(dirname "$0")/../.." && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/bcachefs-kbuild
 jobs=$(nproc)
