@@ -202,8 +202,8 @@ static void collect_level(struct dump *d, unsigned btree, unsigned level)
 		struct printbuf buf = PRINTBUF;
 
 		bch2_btree_id_to_text(&buf, btree);
-		fprintf(stderr, "btree %s, level %u: some nodes cannot be read; what is below them is left out\n",
-			buf.buf, level);
+		fprintf(stderr, "btree %s, level %u: some nodes cannot be read; "
+			"what is below them is left out\n", buf.buf, level);
 		printbuf_exit(&buf);
 	}
 	bch2_trans_iter_exit(&iter);
@@ -460,9 +460,9 @@ int cmd_dump(int argc, char *argv[])
 		.name			= "dump",
 		.positionals		= "DEVICE...",
 		.summary		= "Write the metadata of a filesystem to sparse qcow2 images.",
-		.details		= "File data is not dumped, except what is stored inline in "
-					  "metadata. Parts that cannot be read are left out with a "
-					  "message; the dump goes on.",
+		.details		=
+			"File data is not dumped, except what is stored inline in metadata.\n"
+			"Parts that cannot be read are left out with a message; the dump goes on.",
 		.args			= args,
 		.min_positionals	= 1,
 		.max_positionals	= ~0U,

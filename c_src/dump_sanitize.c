@@ -190,6 +190,12 @@ static size_t sanitize_jset(struct dump_sanitizer *s, void *buf, size_t len)
 	return len;
 }
 
+/**
+ * dump_sanitize_journal() - clear what users wrote in a journal bucket
+ * @s:		what to clear; counts what was dropped
+ * @buf:	the whole bucket, changed in place
+ * @len:	bytes, a multiple of the block size
+ */
 void dump_sanitize_journal(struct dump_sanitizer *s, void *buf, size_t len)
 {
 	size_t pos = 0;
@@ -309,6 +315,12 @@ static size_t sanitize_later_set(struct dump_sanitizer *s, const struct btree_no
 	return bytes;
 }
 
+/**
+ * dump_sanitize_node() - clear what users wrote in a btree node
+ * @s:		what to clear; counts what was dropped
+ * @buf:	the whole node, changed in place
+ * @len:	bytes
+ */
 void dump_sanitize_node(struct dump_sanitizer *s, void *buf, size_t len)
 {
 	size_t pos = 0;

@@ -114,6 +114,14 @@ static int read_all(int fd, void *buf, size_t len, uint64_t offset)
 
 /* --- writing --- */
 
+/**
+ * qcow2_writer_new() - start an image
+ * @fd:		empty file, writable; stays the caller's
+ * @size:	bytes of the device
+ * @block_size:	bytes, power of two from 512 on: the smallest cluster size wanted
+ *
+ * Return: the writer, NULL without memory.
+ */
 struct qcow2_writer *qcow2_writer_new(int fd, uint64_t size, unsigned block_size)
 {
 	struct qcow2_writer *w = calloc(1, sizeof(*w));
@@ -139,6 +147,10 @@ struct qcow2_writer *qcow2_writer_new(int fd, uint64_t size, unsigned block_size
 	return w;
 }
 
+/**
+ * qcow2_writer_free() - free a writer; an image that was not finished is no image
+ * @w:		may be NULL
+ */
 void qcow2_writer_free(struct qcow2_writer *w)
 {
 	uint64_t i;
@@ -178,6 +190,17 @@ static uint64_t map_cluster(struct qcow2_writer *w, uint64_t offset)
 	return *entry;
 }
 
+/**
+ * qcow2_write() - put data into the image
+ * @w:		writer
+ * @offset:	byte of the device
+ * @buf:	data
+ * @len:	bytes
+ *
+ * What was written there before is replaced.
+ *
+ * Return: 0, -EINVAL beyond the device, or an error of the file.
+ */
 int qcow2_write(struct qcow2_writer *w, uint64_t offset, const void *buf, size_t len)
 {
 	const char *p = buf;
@@ -275,6 +298,12 @@ out:
 	return ret;
 }
 
+/**
+ * qcow2_writer_finish() - write the tables, and at last the header
+ * @w:		writer; only qcow2_writer_free() may follow
+ *
+ * Return: 0 or a negative errno.
+ */
 int qcow2_writer_finish(struct qcow2_writer *w)
 {
 	uint64_t l1_clusters = div_up(w->l1_size * sizeof(uint64_t), cluster_bytes(w));
@@ -428,6 +457,14 @@ static int unpack_all(struct qcow2_reader *r, const struct qcow2_header *h)
 	return ret;
 }
 
+/**
+ * qcow2_unpack() - copy every mapped cluster to its place
+ * @in:		image, readable
+ * @out:	empty file; gets the size of the device, and holes where nothing is mapped
+ * @reason:	what is wrong with the image, or NULL if the error says it all
+ *
+ * Return: 0 or a negative errno.
+ */
 int qcow2_unpack(int in, int out, const char **reason)
 {
 	struct qcow2_reader r = { .in = in, .out = out, .reason = reason };

@@ -53,6 +53,11 @@ static struct bch_sb *make_sb(void)
 	return sb;
 }
 
+/**
+ * fuzz_fs() - the filesystem that exists only in memory
+ *
+ * Return: always the same one.
+ */
 struct bch_fs *fuzz_fs(void)
 {
 	static struct bch_fs *c;
@@ -90,6 +95,13 @@ struct bch_fs *fuzz_fs(void)
 	return c;
 }
 
+/**
+ * fuzz_copy() - copy bytes to memory that ends with them
+ * @data:	bytes
+ * @size:	how many
+ *
+ * Return: the copy; free().
+ */
 void *fuzz_copy(const void *data, size_t size)
 {
 	void *p = must(malloc(size ? size : 1));
@@ -100,6 +112,10 @@ void *fuzz_copy(const void *data, size_t size)
 
 volatile size_t fuzz_sink;
 
+/**
+ * fuzz_use_text() - make sure that a text is made, and free it
+ * @out:	text
+ */
 void fuzz_use_text(struct printbuf *out)
 {
 	if (out->buf)
@@ -124,7 +140,11 @@ static void replay(FILE *f, const char *name)
 
 void fuzz_replay(int argc, char *argv[]);
 
-/* For main() of targets that are built without libFuzzer. */
+/**
+ * fuzz_replay() - main() of targets that are built without libFuzzer
+ * @argc:	as main()
+ * @argv:	files to run; none: standard input
+ */
 void fuzz_replay(int argc, char *argv[])
 {
 	for (int i = 1; i < argc; i++) {

@@ -45,7 +45,8 @@ static void fill(uint8_t *p, size_t len)
 }
 
 /* Compress @len bytes into a unit, as a writer would; returns bytes without padding. */
-static size_t compress_unit(unsigned type, const uint8_t *src, size_t len, uint8_t *dst, size_t room)
+static size_t compress_unit(unsigned type, const uint8_t *src, size_t len, uint8_t *dst,
+			    size_t room)
 {
 	z_stream z = {};
 	size_t n;
