@@ -43,7 +43,7 @@ typedef struct z_stream_s {
 	unsigned long		total_out;
 	char			*msg;
 	struct internal_state	*state;
-	void			*workspace;	/* allocated by the caller, zlib_*_workspacesize() */
+	void			*workspace;	/* the caller's, zlib_*_workspacesize() */
 	int			data_type;
 	unsigned long		adler;
 	unsigned long		reserved;
