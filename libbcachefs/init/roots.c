@@ -252,6 +252,27 @@ fsck_err:
 	return ret;
 }
 
+/*
+ * Interior keys of the journal above the root of their btree have nowhere to go
+ * (spec 31 §14): replay would stop there, a reader has to do without them.
+ */
+static void check_overlay_levels(struct bch_fs *c)
+{
+	for (unsigned i = 0; i < BTREE_ID_NR_MAX; i++) {
+		const struct btree_root *r = &c->btree.roots[i];
+		const unsigned level = r->b && !r->error ? r->level : BTREE_MAX_DEPTH - 1;
+		const u64 nr = bch2_journal_keys_nr_above(c, i, level);
+		CLASS(printbuf, buf)();
+
+		if (!nr)
+			continue;
+		bch2_btree_id_to_text(&buf, i);
+		bch_err(c, "btree %s: %llu keys in the journal are for levels above the root (level %u)",
+			printbuf_str(&buf), nr, level);
+		set_bit(BCH_FS_error, &c->flags);
+	}
+}
+
 /**
  * bch2_read_btree_roots - read the root nodes
  * @c:	filesystem; roots are known, key is loaded
@@ -274,6 +295,7 @@ int bch2_read_btree_roots(struct bch_fs *c)
 		if (ret)
 			return ret;
 	}
+	check_overlay_levels(c);
 	set_bit(BCH_FS_btree_running, &c->flags);
 	return 0;
 }

@@ -176,6 +176,23 @@ struct bkey_i *bch2_journal_keys_peek_slot(struct bch_fs *c, enum btree_id btree
 	return bch2_journal_keys_peek_max(c, btree, level, pos, pos, &idx);
 }
 
+/**
+ * bch2_journal_keys_nr_above - number of keys of a btree above a level
+ * @c:		filesystem
+ * @btree:	btree
+ * @level:	keys of this level and below are not counted
+ */
+u64 bch2_journal_keys_nr_above(struct bch_fs *c, unsigned btree, unsigned level)
+{
+	const struct journal_keys *keys = &c->journal.keys;
+	u64 nr = 0;
+
+	/* interior levels come first, and are few */
+	for (size_t i = 0; i < keys->nr && overlay_key(keys, i)->level > level; i++)
+		nr += overlay_key(keys, i)->btree_id == btree;
+	return nr;
+}
+
 /* --- iterator --- */
 
 /**

@@ -60,7 +60,7 @@ int bch2_journal_key_delete(struct bch_fs *c, enum btree_id btree, unsigned leve
 			    struct bpos pos);
 void bch2_journal_keys_delete_range(struct bch_fs *c, enum btree_id btree, unsigned level_min,
 				    unsigned level_max, struct bpos start, struct bpos end);
-bool bch2_journal_keys_have_btree(struct bch_fs *c, enum btree_id btree);
+u64 bch2_journal_keys_nr_above(struct bch_fs *c, unsigned btree, unsigned level);
 
 /* --- accounting deltas (spec 41 section 3.3) --- */
 

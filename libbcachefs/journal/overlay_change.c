@@ -241,24 +241,6 @@ void bch2_journal_keys_delete_range(struct bch_fs *c, enum btree_id btree, unsig
 }
 
 /**
- * bch2_journal_keys_have_btree - does the overlay hold anything of a btree?
- * @c:		filesystem
- * @btree:	btree
- */
-bool bch2_journal_keys_have_btree(struct bch_fs *c, enum btree_id btree)
-{
-	const struct journal_keys *keys = &c->journal.keys;
-
-	for (unsigned level = 0; level < BTREE_MAX_DEPTH; level++) {
-		const size_t i = overlay_search(keys, btree, level, POS_MIN, false);
-
-		if (i < keys->nr && overlay_same_tree(overlay_key(keys, i), btree, level))
-			return true;
-	}
-	return false;
-}
-
-/**
  * bch2_journal_keys_freeze - from now on nothing is inserted or moved (OV-3)
  * @c:	filesystem
  */

@@ -29,6 +29,16 @@
 
 /* --- the newest flush entry --- */
 
+/* Usual after a crash, but perhaps it was complete once. */
+static void report_torn(struct bch_fs *c, const struct journal_replay *r)
+{
+	const struct journal_ptr *p = &r->ptrs[0];
+
+	bch_notice(c, "%s bucket %llu sector %llu: newest journal entry %llu has a bad checksum: "
+		   "ignoring it as an incomplete write", bch2_dev(c, p->dev)->name, p->bucket,
+		   p->sector, r->seq);
+}
+
 /*
  * The newest record that can end the window. A flush entry with a bad checksum
  * is taken for the write that the crash tore - but only the first one met, since
@@ -47,6 +57,7 @@ static struct journal_replay *window_find_newest(struct bch_fs *c)
 		} else if (!r->csum_good && !torn) {
 			r->ignore = JOURNAL_IGNORE_torn;
 			torn = true;
+			report_torn(c, r);
 		} else {
 			return r;
 		}
