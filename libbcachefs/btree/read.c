@@ -10,7 +10,9 @@
 #include <linux/bio.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
+#include <linux/kernel.h>
 #include <linux/ktime.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
@@ -393,7 +395,7 @@ static bool may_be_repaired(int err)
 int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 {
 	const char *outcome = "retry success";
-	struct printbuf details = PRINTBUF;
+	struct printbuf details = PRINTBUF, repaired = PRINTBUF;
 	struct node_replicas r;
 	int ret;
 
@@ -404,8 +406,11 @@ int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 
 	ret = replicas_try(c, b, &r, NODE_CHECK_strict, &details);
 	if (may_be_repaired(ret)) {
-		ret = replicas_try(c, b, &r, NODE_CHECK_repair, &details);
+		ret = replicas_try(c, b, &r, NODE_CHECK_repair, &repaired);
 		outcome = "repair success";
+		/* the repair goes on past the first problem of a copy: it knows more */
+		if (!ret)
+			swap(details, repaired);
 	}
 	bch2_btree_node_read_drop(b);
 
@@ -418,6 +423,7 @@ int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 	if (bch2_err_matches(ret, BCH_ERR_btree_node_read_error) && c->up.btree_lost_data)
 		c->up.btree_lost_data(c, b->btree_id);
 out:
+	printbuf_exit(&repaired);
 	printbuf_exit(&details);
 	return ret;
 }
