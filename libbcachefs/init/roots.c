@@ -267,7 +267,7 @@ static void check_overlay_levels(struct bch_fs *c)
 		if (!nr)
 			continue;
 		bch2_btree_id_to_text(&buf, i);
-		bch_err(c, "btree %s: %llu keys in the journal are for levels above the root (level %u)",
+		bch_err(c, "btree %s: %llu keys in the journal are above the root (level %u)",
 			printbuf_str(&buf), nr, level);
 		set_bit(BCH_FS_error, &c->flags);
 	}
