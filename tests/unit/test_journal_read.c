@@ -53,6 +53,9 @@ struct entry {
 	unsigned		version;
 	unsigned		pad_u64s;	/* makes the entry longer */
 	unsigned		csum_type;
+	u32			overwrote;	/* add an overwrite record with this version */
+	u64			rewind_from;	/* add a rewind record */
+	u64			rewind_to;
 };
 
 static void quiet(int level, const char *text, void *arg)
@@ -171,6 +174,30 @@ static void put_key(struct jset *j, const struct entry *e)
 	le32_add_cpu(&j->u64s, 1 + BKEY_U64s);
 }
 
+/* What the key of @e replaced, and a rewind in progress. */
+static void put_rewind(struct jset *j, const struct entry *e)
+{
+	struct jset_entry_rewind *w;
+
+	if (e->overwrote) {
+		struct jset_entry *r = jset_entries_end(j);
+
+		put_key(j, e);
+		r->type = BCH_JSET_ENTRY_overwrite;
+		jset_entry_first_key(r)->k.bversion.lo = e->overwrote;
+	}
+	SET_JSET_HAS_OVERWRITES(j, e->overwrote != 0);
+
+	if (!e->rewind_from)
+		return;
+	w = (struct jset_entry_rewind *) jset_entries_end(j);
+	w->entry.type	= BCH_JSET_ENTRY_rewind;
+	w->entry.u64s	= cpu_to_le16(2);
+	w->from		= cpu_to_le64(e->rewind_from);
+	w->to		= cpu_to_le64(e->rewind_to);
+	le32_add_cpu(&j->u64s, 3);
+}
+
 static void finish(struct image *im, struct jset *j)
 {
 	const unsigned type = JSET_CSUM_TYPE(j);
@@ -197,6 +224,7 @@ static unsigned put(struct image *im, unsigned d, unsigned slot, unsigned offset
 	j->version	= cpu_to_le32(e.version ?: im->c->sb.version);
 	SET_JSET_NO_FLUSH(j, e.noflush);
 	SET_JSET_CSUM_TYPE(j, e.csum_type ?: BCH_CSUM_crc32c_nonzero);
+	put_rewind(j, &e);
 	if (!e.empty)
 		put_key(j, &e);
 	le32_add_cpu(&j->u64s, e.pad_u64s);	/* empty sub-entries */
@@ -496,6 +524,56 @@ static void encrypted(void **state)
 	    .csum_type = BCH_CSUM_chacha20_poly1305_128);
 	assert_int_equal(image_read(&im), 0);
 	assert_window(&im, 0, 0, 5);
+	image_free(&im);
+}
+
+static u64 overlay_version(struct image *im, unsigned key)
+{
+	const struct bkey_i *k = bch2_journal_keys_peek_slot(im->c, BTREE_ID_subvolume_children, 0,
+							     POS(1, key));
+
+	return k ? k->k.bversion.lo : 0;
+}
+
+/* Entries 11..13 are to be taken back: what they overwrote counts, oldest first. */
+static void interrupted_rewind(void **state)
+{
+	struct image im;
+
+	image_create(&im, 1, 0, 64);
+	PUT(&im, 0, 0, 0, .seq = 9, .last_seq = 9, .key = 4);
+	PUT(&im, 0, 1, 0, .seq = 10, .last_seq = 9, .key = 1);
+	PUT(&im, 0, 2, 0, .seq = 11, .last_seq = 11, .key = 2, .overwrote = 1000);
+	PUT(&im, 0, 3, 0, .seq = 12, .last_seq = 11, .key = 2, .overwrote = 1001);
+	PUT(&im, 0, 4, 0, .seq = 13, .last_seq = 12, .key = 3, .overwrote = 1002);
+	PUT(&im, 0, 5, 0, .seq = 14, .last_seq = 14, .key = 5, .rewind_from = 13,
+	    .rewind_to = 10);
+	assert_int_equal(image_read(&im), 0);
+	assert_window(&im, 14, 14, 15);
+	assert_int_equal(im.c->journal.nr_rewinds, 1);
+	assert_int_equal(ignored(&im, 9), JOURNAL_USED);
+
+	assert_int_equal(bch2_journal_keys_sort(im.c), 0);
+	assert_int_equal(overlay_version(&im, 2), 1000);
+	assert_int_equal(overlay_version(&im, 3), 1002);
+	assert_int_equal(overlay_version(&im, 5), 14);
+	image_free(&im);
+
+	/* an entry that does not say what it overwrote cannot be taken back */
+	image_create(&im, 1, 0, 64);
+	PUT(&im, 0, 1, 0, .seq = 10, .last_seq = 10, .key = 1);
+	PUT(&im, 0, 2, 0, .seq = 11, .last_seq = 11, .key = 2);
+	PUT(&im, 0, 3, 0, .seq = 12, .last_seq = 12, .key = 5, .rewind_from = 11,
+	    .rewind_to = 10);
+	assert_int_equal(image_read(&im), 0);
+	assert_int_equal(bch2_journal_keys_sort(im.c), -BCH_ERR_journal_rewind_no_overwrites);
+	image_free(&im);
+
+	/* the target is gone */
+	image_create(&im, 1, 0, 64);
+	PUT(&im, 0, 3, 0, .seq = 12, .last_seq = 12, .key = 5, .rewind_from = 11,
+	    .rewind_to = 10);
+	assert_int_equal(image_read(&im), -BCH_ERR_journal_entries_missing);
 	image_free(&im);
 }
 
@@ -803,6 +881,7 @@ int main(void)
 		cmocka_unit_test(stale_lap),
 		cmocka_unit_test(big_bucket),
 		cmocka_unit_test(encrypted),
+		cmocka_unit_test(interrupted_rewind),
 		cmocka_unit_test(nothing_usable),
 		cmocka_unit_test(bad_headers),
 		cmocka_unit_test(forged_headers),
