@@ -144,6 +144,7 @@ void bch2_free_super(struct bch_sb_handle *handle)
 {
 	if (!IS_ERR_OR_NULL(handle->bdev_file))
 		bdev_fput(handle->bdev_file);
+	kfree(handle->holder);
 	kvfree(handle->sb);
 	kfree(handle->path);
 	memset(handle, 0, sizeof(*handle));
@@ -176,7 +177,7 @@ static const char *open_error_str(int err)
 
 /**
  * bch2_sb_handle_open() - open the device of a handle
- * @handle:	cleared handle; becomes the holder of an exclusive open
+ * @handle:	cleared handle; bch2_free_super() is due also after an error
  * @path:	device or image file
  * @opts:	nochanges or read_only: open for reading only; noexcl
  * @err:	what is wrong
@@ -187,7 +188,6 @@ int bch2_sb_handle_open(struct bch_sb_handle *handle, const char *path,
 			const struct bch_opts *opts, struct printbuf *err)
 {
 	blk_mode_t mode = BLK_OPEN_READ;
-	void *holder = opts->noexcl ? NULL : handle;
 	int ret;
 
 	if (!opts->nochanges && !opts->read_only)
@@ -197,7 +197,13 @@ int bch2_sb_handle_open(struct bch_sb_handle *handle, const char *path,
 	if (!handle->path)
 		return -BCH_ERR_ENOMEM_sb;
 
-	handle->bdev_file = bdev_file_open_by_path(path, mode, holder, NULL);
+	if (!opts->noexcl) {
+		handle->holder = kmalloc(1, GFP_KERNEL);
+		if (!handle->holder)
+			return -BCH_ERR_ENOMEM_sb;
+	}
+
+	handle->bdev_file = bdev_file_open_by_path(path, mode, handle->holder, NULL);
 	if (IS_ERR(handle->bdev_file)) {
 		ret = PTR_ERR(handle->bdev_file);
 		handle->bdev_file = NULL;

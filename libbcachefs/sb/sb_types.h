@@ -24,6 +24,7 @@ struct bch_sb_handle {
 	size_t			buffer_size;
 	struct file		*bdev_file;	/* keeps bdev open; NULL: none */
 	struct block_device	*bdev;
+	void			*holder;	/* unique while the device is open exclusively */
 	char			*path;		/* as named by the caller; kmalloc'd */
 	u64			read_sector;	/* where this copy was found */
 	unsigned		copies_bad;	/* copies of the layout that did not validate */

@@ -85,6 +85,8 @@ def test_layout(how, cache, scratch):
     """The layout sector alone is only needed when the first copy is bad."""
     devs = cache.copy('small-616', scratch)
     place = damage.layout(devs)
+    if how == 'flip':           # no checksum: only what is in use can be noticed
+        place = place._replace(length=32)
     damage.harm(devs, place, how)
     if how != 'truncate':       # its second half is zero anyway
         assert run.bcachefs('show-super', *devs, devices=devs, rc=0)

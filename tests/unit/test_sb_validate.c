@@ -204,8 +204,8 @@ static BREAK(groups_empty) { GROUPS(h, group("ssd", 0, 0), group("", 0, 0)); }
 static BREAK(groups_dup) { GROUPS(h, group("a", 0, 0), group("b", 0, 0), group("a", 0, 0)); }
 
 static BREAK(clean_short) { ADD(h, clean, 0); }
-static BREAK(clean_good) { ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0, 0); }
-static BREAK(clean_overrun) { ADD(h, clean, 0, 5, 0x0000000005020001ULL, 7, 0x2, 0); }
+static BREAK(clean_good) { ADD(h, clean, 0, 5, 0x0000000500020001ULL, 7, 0, 0); }
+static BREAK(clean_overrun) { ADD(h, clean, 0, 5, 0x0000000500020001ULL, 7, 0x2, 0); }
 
 static BREAK(bl_good) { ADD(h, journal_seq_blacklist, 1, 2, 2, 9, 100, 164); }
 static BREAK(bl_empty) { ADD(h, journal_seq_blacklist, 1, 2, 9, 9); }
