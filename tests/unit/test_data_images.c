@@ -35,8 +35,20 @@ struct image {
 	unsigned nr;
 };
 
+/* One piece that was handed out. */
+struct piece {
+	uint64_t	inum;
+	uint64_t	offset;
+	uint32_t	snapshot;
+	bool		bad;
+	uint64_t	hash;
+};
+
 /* What reading everything gave. */
 struct totals {
+	struct piece	*pieces;
+	size_t		nr;
+	size_t		room;
 	uint64_t	files;
 	uint64_t	bytes;
 	uint64_t	hash;
@@ -105,6 +117,23 @@ static struct bch_fs *open_image(const struct image *img, unsigned without)
 	return c;
 }
 
+/* The report's callback notes that the piece which comes next is bad. */
+static void note_bad(struct bch_read_report *r, const struct bch_bad_range *bad)
+{
+	if (!bad->recovered)
+		*(uint64_t *) r->priv = bad->offset;
+}
+
+static void add_piece(struct totals *t, u64 inum, u32 snapshot, u64 offset, uint64_t hash, bool bad)
+{
+	if (t->nr == t->room) {
+		t->room = t->room ? t->room * 2 : 1024;
+		t->pieces = realloc(t->pieces, t->room * sizeof(*t->pieces));
+		assert_non_null(t->pieces);
+	}
+	t->pieces[t->nr++] = (struct piece) { inum, offset, snapshot, bad, hash };
+}
+
 static void read_inode(struct bch_fs *c, const struct bch_inode_unpacked *inode, u32 snapshot,
 		       struct bch_read_report *report, struct totals *t)
 {
@@ -122,6 +151,8 @@ static void read_inode(struct bch_fs *c, const struct bch_inode_unpacked *inode,
 		assert_true(len && offset + len <= inode->bi_size);
 		end = offset + len;
 		t->hash = xxh64(buf, len, t->hash ^ offset);
+		add_piece(t, inode->bi_inum, snapshot, offset, xxh64(buf, len, 0),
+			  *(uint64_t *) report->priv == offset);
 		t->bytes += len;
 		ret = 0;
 	}
@@ -134,7 +165,10 @@ static void read_inode(struct bch_fs *c, const struct bch_inode_unpacked *inode,
 static struct totals read_all(struct bch_fs *c)
 {
 	struct btree_trans *trans = bch2_trans_get(c);
-	struct bch_read_report report = { .flags = BCH_READ_ignore_errors };
+	uint64_t last_bad = ~0ULL;
+	struct bch_read_report report = {
+		.flags = BCH_READ_ignore_errors, .fn = note_bad, .priv = &last_bad,
+	};
 	static struct bch_inode_unpacked inode;
 	struct totals t = {};
 
@@ -146,6 +180,7 @@ static struct totals read_all(struct bch_fs *c)
 			if ((inode.bi_mode & 0170000) == 0100000 ||
 			    (inode.bi_mode & 0170000) == 0120000)
 				read_inode(c, &inode, k.k->p.snapshot, &report, &t);
+			last_bad = ~0ULL;
 		}
 		0;
 	})), 0);
@@ -167,7 +202,7 @@ static struct totals read_image(const struct image *img, unsigned without)
 	return t;
 }
 
-/* Overwrite every stored copy of file data on device @dev of the image. */
+/* Overwrite every stored copy of checksummed file data on device @dev of the image. */
 static uint64_t ruin_data(const struct image *img, unsigned dev)
 {
 	struct bch_fs *c = open_image(img, DEVS_MAX);
@@ -190,7 +225,7 @@ static uint64_t ruin_data(const struct image *img, unsigned dev)
 
 		if (k.k->type == KEY_TYPE_extent)
 			bkey_for_each_ptr_decode(k.k, ptrs, p, entry)
-				if (EXTENT_PTR_DEV(&p.ptr) == dev) {
+				if (EXTENT_PTR_DEV(&p.ptr) == dev && p.crc.csum_type) {
 					size_t len = min_t(size_t, sizeof(junk),
 						(size_t) p.crc.compressed_size << 9);
 					off_t at = EXTENT_PTR_OFFSET(&p.ptr) << 9;
@@ -204,6 +239,36 @@ static uint64_t ruin_data(const struct image *img, unsigned dev)
 	bch2_fs_stop(c);
 	close(fd);
 	return ruined;
+}
+
+static int piece_cmp(const void *_l, const void *_r)
+{
+	const struct piece *l = _l, *r = _r;
+
+	if (l->inum != r->inum)
+		return l->inum < r->inum ? -1 : 1;
+	if (l->snapshot != r->snapshot)
+		return l->snapshot < r->snapshot ? -1 : 1;
+	return l->offset < r->offset ? -1 : l->offset > r->offset;
+}
+
+/* Every piece of @a that is not bad is in @b, with the same content; how many? */
+static size_t good_pieces(const struct totals *a, struct totals *b)
+{
+	size_t good = 0;
+
+	qsort(b->pieces, b->nr, sizeof(*b->pieces), piece_cmp);
+	for (size_t i = 0; i < a->nr; i++) {
+		const struct piece *p = a->pieces + i, *o;
+
+		if (p->bad)
+			continue;
+		o = bsearch(p, b->pieces, b->nr, sizeof(*p), piece_cmp);
+		assert_non_null(o);
+		assert_true(o->hash == p->hash);
+		good++;
+	}
+	return good;
 }
 
 static void assert_same(const struct totals *a, const struct totals *b)
@@ -232,6 +297,7 @@ static void with_redundancy(const char *const *names, unsigned nr)
 	for (unsigned i = 0; i < nr; i++) {
 		t = read_image(&img, i);
 		assert_same(&t, &whole);
+		free(t.pieces);
 	}
 
 	/* The last: nothing is mended in between. */
@@ -239,6 +305,8 @@ static void with_redundancy(const char *const *names, unsigned nr)
 	t = read_image(&img, DEVS_MAX);
 	assert_same(&t, &whole);
 	assert_true(t.nr_recovered > 10);
+	free(t.pieces);
+	free(whole.pieces);
 	image_free(&img);
 }
 
@@ -275,6 +343,92 @@ static void no_redundancy(void **state)
 	/* with BCH_READ_ignore_errors every piece is handed out */
 	assert_int_equal(t.bytes, whole.bytes);
 	assert_true(t.nr_bad > 10);
+	assert_true(good_pieces(&t, &whole) > 0);
+	free(t.pieces);
+	free(whole.pieces);
+	image_free(&img);
+}
+
+/* Cached copies may stand in for a missing device; what they give must be right. */
+static void promoted(void **state)
+{
+	struct image img = {};
+	struct totals whole, t;
+	size_t good;
+
+	unpack(&img, "cached-138-0");
+	unpack(&img, "cached-138-1");
+	whole = read_image(&img, DEVS_MAX);
+	assert_same(&whole, &whole);
+
+	/* metadata and the cached copies are on the first device, data on the second */
+	t = read_image(&img, 1);
+	assert_int_equal(t.errors, 0);
+	good = good_pieces(&t, &whole);
+	/* pieces are there, or reported as bad */
+	assert_int_equal(t.nr, whole.nr);
+	assert_int_equal(t.nr - good, t.nr_bad);
+	assert_in_range(good, whole.nr / 4, whole.nr);
+	free(t.pieces);
+	free(whole.pieces);
+	image_free(&img);
+}
+
+/* Overwrite one leaf of the extents btree, the @nr-th. */
+static void ruin_leaf(const struct image *img, unsigned nr)
+{
+	struct bch_fs *c = open_image(img, DEVS_MAX);
+	struct btree_trans *trans;
+	struct btree_iter iter;
+	struct bkey_s_c k;
+	static char junk[4096];
+	int fd;
+
+	assert_non_null(c);
+	fd = open(img->path[0], O_WRONLY);
+	trans = bch2_trans_get(c);
+	bch2_trans_node_iter_init(trans, &iter, BTREE_ID_extents, POS_MIN, 0, 1, 0);
+	do {
+		k = bch2_btree_iter_peek(&iter);
+		assert_int_equal(bkey_err(k), 0);
+		assert_non_null(k.k);
+	} while (nr-- && bch2_btree_iter_advance(&iter));
+
+	{
+		struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(k);
+		const struct bch_extent_ptr *ptr;
+
+		bkey_for_each_ptr(ptrs, ptr)
+			assert_int_equal(pwrite(fd, junk, sizeof(junk),
+						EXTENT_PTR_OFFSET(ptr) << 9), sizeof(junk));
+	}
+	bch2_trans_iter_exit(&iter);
+	bch2_trans_put(trans);
+	bch2_fs_stop(c);
+	close(fd);
+}
+
+/* A leaf of extents is gone: its files have bad ranges, all others are read. */
+static void unreadable_leaf(void **state)
+{
+	struct image img = {};
+	struct totals whole, t;
+	size_t good;
+
+	unpack(&img, "btree64k-138");
+	whole = read_image(&img, DEVS_MAX);
+	assert_same(&whole, &whole);
+
+	ruin_leaf(&img, 2);
+	t = read_image(&img, DEVS_MAX);
+	assert_int_equal(t.errors, 0);
+	assert_int_equal(t.files, whole.files);
+	assert_true(t.nr_bad > 0);
+	good = good_pieces(&t, &whole);
+	assert_in_range(good, whole.nr / 4, whole.nr - 1);
+
+	free(t.pieces);
+	free(whole.pieces);
 	image_free(&img);
 }
 
@@ -284,6 +438,8 @@ int main(void)
 		cmocka_unit_test(replicas),
 		cmocka_unit_test(stripes),
 		cmocka_unit_test(no_redundancy),
+		cmocka_unit_test(promoted),
+		cmocka_unit_test(unreadable_leaf),
 	};
 
 	shim_set_log_sink(drop_message, NULL);
