@@ -9,6 +9,7 @@
  * Only the thread that starts the filesystem runs passes.
  */
 #include <linux/bitops.h>
+#include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
@@ -17,7 +18,9 @@
 #include <linux/timekeeping.h>
 
 #include "bcachefs.h"
+#include "btree/iter.h"
 #include "check/check.h"
+#include "fs/inode.h"
 #include "init/accounting_read.h"
 #include "init/passes.h"
 #include "snapshots/snapshot.h"
@@ -38,12 +41,38 @@ static int pass_nothing(struct bch_fs *c)
 	return 0;
 }
 
+/*
+ * The root directory must be readable. A check goes on without it: it has more
+ * to say, and nothing here depends on that directory.
+ */
+static int pass_lookup_root_inode(struct bch_fs *c)
+{
+	const subvol_inum root = { .subvol = 1, .inum = BCACHEFS_ROOT_INO };
+	struct btree_trans *trans = bch2_trans_get(c);
+	struct bch_inode_unpacked inode;
+	int ret;
+
+	if (IS_ERR(trans))
+		return PTR_ERR(trans);
+
+	ret = lockrestart_do(trans, bch2_inode_find_by_inum(trans, root, &inode));
+	bch2_trans_put(trans);
+	if (!ret)
+		return 0;
+
+	bch_err(c, "root directory (inode %u of subvolume %u) cannot be read: %s",
+		(unsigned) root.inum, root.subvol, bch2_err_str(ret));
+	set_bit(BCH_FS_error, &c->flags);
+	return ret == -ENOMEM ? ret : 0;
+}
+
 static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_recovery_pass_empty]	= pass_nothing,
 	[BCH_RECOVERY_PASS_check_topology]	= bch2_check_topology,
 	[BCH_RECOVERY_PASS_accounting_read]	= bch2_accounting_read,
 	[BCH_RECOVERY_PASS_stripes_read]	= pass_nothing,	/* has no work since 1.36 */
 	[BCH_RECOVERY_PASS_snapshots_read]	= bch2_snapshots_read,
+	[BCH_RECOVERY_PASS_lookup_root_inode]	= pass_lookup_root_inode,
 };
 
 static const struct recovery_pass passes[BCH_RECOVERY_PASS_NR] = {
