@@ -198,8 +198,8 @@ def test_uuid_and_label(loops, cache):
 
 def test_same_label_twice(loops):
     """Two filesystems with one label: refused rather than guessed."""
-    a, = loops('empty-v113-138')
-    b, = loops('empty-v116-138')
+    a, = loops('empty-32m-138')
+    b, = loops('empty-256m-138')
     label = damage.bcr.Device(a).sb.label.rstrip(b'\0').decode()
     other = damage.bcr.Device(b).sb.label.rstrip(b'\0').decode()
     if label != other:

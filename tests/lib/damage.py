@@ -117,6 +117,17 @@ def _slot(fs, dev_idx):
     return sorted(fs.devs).index(dev_idx)
 
 
+def jset_entries(path, sector):
+    """[(offset of the sub-entry's header in the entry, type, u64s of its data)]"""
+    u64s, = struct.unpack_from('<I', get(path, sector * 512 + 40, 4))
+    raw, o, out = get(path, sector * 512, 56 + 8 * u64s), 56, []
+    while o + 8 <= len(raw):
+        n, _, _, t = struct.unpack_from('<HBBB', raw, o)
+        out.append((o, t, n))
+        o += 8 + 8 * n
+    return out
+
+
 def reseal_jset(path, sector):
     head = get(path, sector * 512, 56)
     flags, u64s = struct.unpack_from('<II', head, 36)
