@@ -459,7 +459,7 @@ int cmd_dump(int argc, char *argv[])
 	const struct tools_cmdline cmdline = {
 		.name			= "dump",
 		.positionals		= "DEVICE...",
-		.summary		= "Write the metadata of a filesystem to sparse qcow2 images.",
+		.summary	= "Write the metadata of a filesystem to sparse qcow2 images.",
 		.details		=
 			"File data is not dumped, except what is stored inline in metadata.\n"
 			"Parts that cannot be read are left out with a message; the dump goes on.",

@@ -38,10 +38,9 @@ static bool clear_value(void *val, size_t bytes, size_t skip, int fill)
 static bool clear_xattr(void *val, size_t bytes)
 {
 	const struct bch_xattr *x = val;
+	const size_t head = offsetof(struct bch_xattr, x_name_and_value);
 
-	if (bytes < sizeof(*x))
-		return clear_value(val, bytes, 0, 0);
-	return clear_value(val, bytes, sizeof(*x) + x->x_name_len, 0);
+	return clear_value(val, bytes, bytes < head ? 0 : head + x->x_name_len, 0);
 }
 
 /* Clear what has to go of a value; true if it changed. */

@@ -88,7 +88,8 @@ static void put(unsigned btree, unsigned type, u64 end, u32 size, const u64 *wor
 	k->k.k.size	= size;
 	k->k.k.p	= btree == BTREE_ID_extents ? SPOS(inum, end, U32_MAX) : POS(0, end);
 	set_bkey_val_u64s(&k->k.k, nr);
-	memcpy(k->v, words, nr * sizeof(*words));
+	if (nr)
+		memcpy(k->v, words, nr * sizeof(*words));
 	assert_int_equal(bch2_journal_key_insert(c, btree, 0, &k->k), 0);
 	free(k);
 }
