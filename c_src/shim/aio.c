@@ -5,7 +5,7 @@
  * rest of a short transfer).
  *
  * One engine per device: an io context with its completion thread, and the helper; both start with
- * the first request that needs them. Up to DEPTH requests are with the kernel, further ones wait
+ * the first request that needs them. Contexts are used again by later devices. Up to DEPTH requests are with the kernel, further ones wait
  * in order.
  *
  * Stages of a request: flush first if REQ_PREFLUSH (or REQ_OP_FLUSH), then the data; REQ_FUA makes
@@ -33,6 +33,7 @@
 
 #define DEPTH		256
 #define REAP		32
+#define SPARE_CTX	4
 #define INLINE_IOVS	4
 #define MAX_IOVS	1024
 
@@ -420,15 +421,57 @@ static void to_helper(struct request *r)
 		request_done(r, BLK_STS_RESOURCE);
 }
 
+/*
+ * Io contexts without requests, for the next device: ending one takes the
+ * kernel tens of milliseconds, and a command opens its devices several times.
+ */
+static struct {
+	pthread_mutex_t		lock;
+	io_context_t		ctx[SPARE_CTX];
+	unsigned int		nr;
+} spare = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int ctx_get(io_context_t *ctx)
+{
+	bool got = false;
+
+	pthread_mutex_lock(&spare.lock);
+	if (spare.nr) {
+		*ctx = spare.ctx[--spare.nr];
+		got = true;
+	}
+	pthread_mutex_unlock(&spare.lock);
+	return got ? 0 : io_setup(DEPTH, ctx);
+}
+
+static void ctx_put(io_context_t ctx)
+{
+	pthread_mutex_lock(&spare.lock);
+	if (spare.nr < SPARE_CTX) {
+		spare.ctx[spare.nr++] = ctx;
+		ctx = NULL;
+	}
+	pthread_mutex_unlock(&spare.lock);
+	if (ctx)
+		io_destroy(ctx);
+}
+
+/* Ends the spare io contexts; devices are closed. */
+void shim_aio_exit(void)
+{
+	while (spare.nr)
+		io_destroy(spare.ctx[--spare.nr]);
+}
+
 /* Called with the lock held: the io context and its thread, or else everything goes slowly. */
 static void start_reaper(struct aio_engine *e)
 {
-	if (io_setup(DEPTH, &e->ctx)) {
+	if (ctx_get(&e->ctx)) {
 		e->no_aio = true;
 		return;
 	}
 	if (shim_thread_start(&e->reaper, reaper_main, e, "shim-io")) {
-		io_destroy(e->ctx);
+		ctx_put(e->ctx);
 		e->no_aio = true;
 		return;
 	}
@@ -500,7 +543,7 @@ static void stop_reaper(struct shim_bdev *d)
 	pthread_mutex_unlock(&e->lock);
 	BUG_ON(io_submit(e->ctx, 1, &iocb) != 1);
 	pthread_join(e->reaper, NULL);
-	io_destroy(e->ctx);
+	ctx_put(e->ctx);
 }
 
 static void aio_stop(struct shim_bdev *d)

@@ -13,6 +13,7 @@
  */
 void shim_exit(void)
 {
+	shim_aio_exit();
 	shim_timer_exit();
 	shim_workqueue_exit();
 	shim_rcu_exit();

@@ -50,6 +50,7 @@ u8 shim_fault_bio(struct bio *bio);
 
 /* Ends of the parts, in the order shim_exit() calls them. */
 void shim_workqueue_exit(void);
+void shim_aio_exit(void);
 void shim_timer_exit(void);
 void shim_rcu_exit(void);
 void shim_task_exit(void);

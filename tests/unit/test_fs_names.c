@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <linux/array_size.h>
+
 #include "bcachefs.h"
 #include "fs/acl.h"
 #include "fs/str_hash.h"
