@@ -273,7 +273,7 @@ static void assert_cleared(const void *p, size_t len, enum dump_sanitize_level l
 	assert_true(has(p, len, "name") || level >= DUMP_SANITIZE_filenames);
 	/* what stays: counts, targets, names of xattrs */
 	assert_true(has(p, len, "\4\6"));
-	assert_int_equal(has(p, len, "XXX"), level >= DUMP_SANITIZE_filenames);
+	assert_int_equal(has(p, len, "XXXX"), level >= DUMP_SANITIZE_filenames);
 }
 
 #define BUCKET	4096
