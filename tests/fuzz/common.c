@@ -3,6 +3,8 @@
  * What the fuzz targets share: a filesystem in memory, buffers of exact size,
  * and the loop that replays files.
  */
+/* main() belongs to the target. */
+#undef FUZZ_MAIN
 #include "fuzz.h"
 
 #include <shim/log.h>

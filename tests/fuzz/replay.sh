@@ -26,7 +26,7 @@ for src in tests/fuzz/fuzz_*.c; do
 		-o "$build/replay/$t" "$src" tests/fuzz/common.c \
 		-Wl,--start-group "$build"/libtools.a "$build"/libbcachefs.a "$build"/libshim.a \
 		-Wl,--end-group -Wl,--as-needed $(pkg-config --libs $libs) -laio -lscrypt \
-		-lurcu -lurcu-memb -lurcu-mb -lurcu-cds -lurcu-common -lpthread -lm
+		-lurcu-bp -lurcu -lurcu-memb -lurcu-mb -lurcu-cds -lurcu-common -lpthread -lm
 	if [ $# -gt 0 ]; then
 		${RUN:-} "$build/replay/$t" "$@"
 	else
