@@ -57,7 +57,7 @@ static int backpointer_present(struct btree_trans *trans, struct bpos pos, unsig
 	int ret = bch2_bkey_get_val_typed(trans, BTREE_ID_backpointers, pos, 0,
 					  backpointer, &v);
 
-	if (ret == -ENOENT)
+	if (bch2_err_matches(ret, ENOENT))
 		return 0;
 	return ret ?: v.btree_id == btree;
 }
