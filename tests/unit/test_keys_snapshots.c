@@ -77,7 +77,8 @@ static void states(void **state)
 	/* what is no snapshot id, or no snapshot */
 	put(c, BTREE_ID_snapshots, key_new(KEY_TYPE_snapshot, POS(0, 0), 0, zeros, 24));
 	put(c, BTREE_ID_snapshots, key_new(KEY_TYPE_snapshot, POS(1, 60), 0, zeros, 24));
-	put(c, BTREE_ID_snapshots, key_new(KEY_TYPE_snapshot, POS(0, (1ULL << 32) + 61), 0, zeros, 24));
+	put(c, BTREE_ID_snapshots,
+	    key_new(KEY_TYPE_snapshot, POS(0, (1ULL << 32) + 61), 0, zeros, 24));
 	put(c, BTREE_ID_snapshots, key_new(KEY_TYPE_cookie, POS(0, 62), 0, zeros, 8));
 	/* a value that is too short */
 	put(c, BTREE_ID_snapshots, key_new(KEY_TYPE_snapshot, POS(0, 63), 0, "", 0));
@@ -113,9 +114,9 @@ static void states(void **state)
 	timg_fs_free(c);
 }
 
-static u32 small_id(void)
+static __le32 small_id(void)
 {
-	return trnd() % 40;
+	return cpu_to_le32(trnd() % 40);
 }
 
 /* Parents, children and skips that point anywhere: questions about them end. */
@@ -128,11 +129,10 @@ static void tangled_trees(void **state)
 		for (unsigned i = 1; i < 40; i++) {
 			struct bch_snapshot s = {
 				.flags		= cpu_to_le32(trnd() % 16),
-				.parent		= cpu_to_le32(small_id()),
-				.children	= { cpu_to_le32(small_id()), cpu_to_le32(small_id()) },
+				.parent		= small_id(),
+				.children	= { small_id(), small_id() },
 				.depth		= cpu_to_le32(trnd()),
-				.skip		= { cpu_to_le32(small_id()), cpu_to_le32(small_id()),
-						    cpu_to_le32(small_id()) },
+				.skip		= { small_id(), small_id(), small_id() },
 			};
 
 			put(c, BTREE_ID_snapshots,
