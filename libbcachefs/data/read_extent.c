@@ -361,6 +361,10 @@ void bch2_extent_read_report(struct bch_extent_read *er, struct bch_read_report 
 {
 	unsigned int i;
 
+	/* That says nothing about the file. */
+	if (bch2_err_matches(er->ret, ENOMEM))
+		return;
+
 	if (er->ret) {
 		if (!er->worst.err)
 			describe_bad(er, &er->worst, BCH_READ_NO_DEV, 0, er->ret);

@@ -210,7 +210,7 @@ static int reader_settle(struct bch_file_reader *r, struct bch_reader_piece *p)
 
 	if (!p->bytes)
 		bch2_read_report_add(r->report, &p->bad);
-	else if (!bch2_err_matches(ret, ENOMEM))
+	else
 		bch2_extent_read_report(&p->er, r->report);
 
 	if (!ret)

@@ -26,6 +26,7 @@
 #include "data/reader.h"
 #include "fs/inode.h"
 #include "init/fs.h"
+#include "journal/overlay.h"
 #include "sb/members.h"
 
 #define DEVS_MAX	4
@@ -326,6 +327,78 @@ static void stripes(void **state)
 	with_redundancy(names, 3);
 }
 
+/* Make every erasure coded pointer to @dev one to a removed device, in memory. */
+static unsigned remove_device(struct bch_fs *c, unsigned dev)
+{
+	struct btree_trans *trans = bch2_trans_get(c);
+	struct bkey_i **keys = NULL;
+	unsigned nr = 0;
+
+	assert_int_equal(for_each_btree_key(trans, iter, BTREE_ID_extents, POS_MIN,
+					    BTREE_ITER_all_snapshots, k, ({
+		struct bkey_i *n = calloc(1, bkey_bytes(k.k));
+		const union bch_extent_entry *entry;
+		struct extent_ptr_decoded p;
+		struct bkey_ptrs_c ptrs;
+		bool changed = false;
+
+		bkey_reassemble(n, k);
+		ptrs = bch2_bkey_ptrs_c(bkey_i_to_s_c(n));
+		if (n->k.type == KEY_TYPE_extent)
+			bkey_for_each_ptr_decode(&n->k, ptrs, p, entry)
+				if (p.has_ec && EXTENT_PTR_DEV(&p.ptr) == dev) {
+					SET_EXTENT_PTR_DEV((struct bch_extent_ptr *) &entry->ptr,
+							   255);
+					changed = true;
+				}
+		if (changed) {
+			keys = realloc(keys, (nr + 1) * sizeof(*keys));
+			keys[nr++] = n;
+		} else {
+			free(n);
+		}
+		0;
+	})), 0);
+	bch2_trans_put(trans);
+
+	c->journal.keys.frozen = false;
+	for (unsigned i = 0; i < nr; i++) {
+		assert_int_equal(bch2_journal_key_insert(c, BTREE_ID_extents, 0, keys[i]), 0);
+		free(keys[i]);
+	}
+	free(keys);
+	return nr;
+}
+
+/* The device is not missing but removed: pointers do not even name it (spec 50 section 3.1). */
+static void removed_device(void **state)
+{
+	struct image img = {};
+	struct totals whole;
+
+	for (unsigned i = 0; i < 3; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "multi3-ec-138-%u", i);
+		unpack(&img, name);
+	}
+	whole = read_image(&img, DEVS_MAX);
+
+	for (unsigned dev = 0; dev < 3; dev++) {
+		struct bch_fs *c = open_image(&img, DEVS_MAX);
+		struct totals t;
+
+		assert_non_null(c);
+		assert_true(remove_device(c, dev) > 10);
+		t = read_all(c);
+		bch2_fs_stop(c);
+		assert_same(&t, &whole);
+		free(t.pieces);
+	}
+	free(whole.pieces);
+	image_free(&img);
+}
+
 /* Without another copy, what is bad is reported, and only that. */
 static void no_redundancy(void **state)
 {
@@ -437,6 +510,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replicas),
 		cmocka_unit_test(stripes),
+		cmocka_unit_test(removed_device),
 		cmocka_unit_test(no_redundancy),
 		cmocka_unit_test(promoted),
 		cmocka_unit_test(unreadable_leaf),
