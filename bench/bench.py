@@ -163,15 +163,16 @@ def table(a, work):
     rows = [('fsck -n', measured([b, 'fsck', '-n', allocated]), meta),
             ('list, every btree', best(a.runs, listing), meta),
             ('restore', best(max(1, a.runs - 2), restore), None)]
-    lines.append('| what | wall s | CPU s | peak MB | metadata MB/s wall | MB/s per CPU s | of fio |')
-    lines.append('|---|---|---|---|---|---|---|')
+    lines.append('| what | wall s | CPU s | peak MB | output MB | metadata MB/s wall | '
+                 'MB/s per CPU s | of fio |')
+    lines.append('|---|---|---|---|---|---|---|---|')
     for name, m, nbytes in rows:
         rate = nbytes / m.wall if nbytes else 0
         core = nbytes / m.cpu if nbytes else 0
-        lines.append('| %s | %.2f | %.2f | %.0f | %s | %s | %s |' % (
-            name, m.wall, m.cpu, m.rss / 1024, '%.0f' % (rate / 1e6) if rate else '',
+        lines.append('| %s | %.2f | %.2f | %.0f | %.0f | %s | %s | %s |' % (
+            name, m.wall, m.cpu, m.rss / 1024, m.out / 1e6, '%.0f' % (rate / 1e6) if rate else '',
             '%.0f' % (core / 1e6) if core else '', '%.0f%%' % (100 * rate / fio_bw) if rate else ''))
-    lines.append('| fio, sequential O_DIRECT read | %.2f | | | %.0f | | 100%% |'
+    lines.append('| fio, sequential O_DIRECT read | %.2f | | | | %.0f | | 100%% |'
                  % (fio_s, fio_bw / 1e6))
     head = ['# Last measurement', '', machine() + '.', '',
             'big-616: %d btree nodes, %.0f MB written in them; image of %.0f MB, fully allocated. '
