@@ -187,7 +187,7 @@ static int fsck_opts(const struct fsck_args *a, struct bch_opts *opts)
 {
 	unsigned i;
 
-	opt_set(*opts, degraded,	BCH_DEGRADED_very);
+	opt_set(*opts, degraded,	BCH_DEGRADED_yes);
 	if (!opts_name_passes(a))
 		opt_set(*opts, fsck,	true);
 	opt_set(*opts, read_only,	true);

@@ -362,6 +362,7 @@ int cmd_restore(int argc, char *argv[])
 	char **pos;
 	int ret;
 
+	tools_read_only_opts(&a.opts);
 	nr = parse_args(&a, argc, argv, &pos);
 	if (!a.list && !a.list_subvolumes)
 		dest = pos[--nr];
@@ -370,8 +371,10 @@ int cmd_restore(int argc, char *argv[])
 	a.r.progress = a.progress == WHEN_ALWAYS ||
 		(a.progress == WHEN_AUTO && isatty(STDERR_FILENO) && !a.r.quiet && !a.list);
 
+	/* Whatever -o says. */
+	opt_set(a.opts, nochanges, true);
+	opt_set(a.opts, read_only, true);
 	shim_set_log_sink(log_to_stderr, &a);
-	tools_read_only_opts(&a.opts);
 
 	ctx.c = tools_open_fs(pos, nr, &a.opts, a.passphrase_file);
 	if (!ctx.c)

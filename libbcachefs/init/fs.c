@@ -62,7 +62,7 @@ static void print_messages(struct printbuf *msgs, bool failed)
 	if (failed)
 		bch_err(NULL, "%s", msgs->buf);
 	else
-		bch_notice(NULL, "%s", msgs->buf);
+		bch_warn(NULL, "%s", msgs->buf);
 }
 
 /* Options: those given, else those stored, else the defaults (spec 11). */
