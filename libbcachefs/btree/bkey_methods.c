@@ -91,7 +91,8 @@ int __bch2_bkey_fsck_err(struct bch_fs *c, struct bkey_s_c k,
 		goto out;
 
 	invalid_bkey_to_text(&msg, c, k, &from);
-	ret = __bch2_fsck_err(c, flags, id, "%s\n%s, delete?", printbuf_str(&msg), printbuf_str(&reason));
+	prt_printf(&msg, "\n%s", printbuf_str(&reason));
+	ret = __bch2_fsck_err(c, flags, id, "%s, delete?", printbuf_str(&msg));
 	if (!bch2_fsck_gives_up(ret))
 		ret = -BCH_ERR_fsck_delete_bkey;
 out:

@@ -22,7 +22,7 @@
 
 enum btree_iter_flags {
 	BTREE_ITER_slots		= 1U << 0,	/* loops see empty slots too */
-	BTREE_ITER_intent		= 1U << 1,	/* will be updated; no effect when reading */
+	BTREE_ITER_intent		= 1U << 1,	/* to be updated; not when reading */
 	BTREE_ITER_prefetch		= 1U << 2,	/* read ahead */
 	BTREE_ITER_is_extents		= 1U << 3,
 	BTREE_ITER_not_extents		= 1U << 4,
@@ -164,8 +164,9 @@ struct bkey_s_c bch2_bkey_get_iter(struct btree_trans *trans, struct btree_iter 
 	struct bkey_s_c get_typed_k =							\
 		bch2_bkey_get_iter(_trans, _iter, _btree, _pos, _flags);		\
 											\
-	!bkey_err(get_typed_k) && get_typed_k.k && get_typed_k.k->type != KEY_TYPE_##_type		\
-		? bkey_s_c_err(-BCH_ERR_ENOENT_bkey_type_mismatch) : get_typed_k;					\
+	!bkey_err(get_typed_k) && get_typed_k.k &&					\
+	get_typed_k.k->type != KEY_TYPE_##_type						\
+		? bkey_s_c_err(-BCH_ERR_ENOENT_bkey_type_mismatch) : get_typed_k;	\
 })
 
 #endif /* _BCACHEFS_BTREE_ITER_H */

@@ -255,18 +255,12 @@ bool __bch2_snapshot_is_ancestor(struct bch_fs *c, u32 id, u32 ancestor)
 	return id == ancestor;
 }
 
-/** bch2_snapshot_exists - is there a live snapshot node @id? */
-bool bch2_snapshot_exists(struct bch_fs *c, u32 id)
+/** bch2_snapshot_live - is there a snapshot node @id that is not a tombstone? */
+bool bch2_snapshot_live(struct bch_fs *c, u32 id)
 {
 	struct snapshot_t s;
 
 	return bch2_snapshot_get(c, id, &s) && s.state == SNAPSHOT_ID_live;
-}
-
-/** bch2_snapshot_live - the same; kept apart from existence of a tombstone */
-bool bch2_snapshot_live(struct bch_fs *c, u32 id)
-{
-	return bch2_snapshot_exists(c, id);
 }
 
 /** bch2_snapshot_parent - parent of @id; 0 for a root or an unknown id */

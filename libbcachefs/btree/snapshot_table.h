@@ -29,7 +29,6 @@ static inline bool bch2_snapshot_is_ancestor(struct bch_fs *c, u32 id, u32 ances
 	return id == ancestor || (id < ancestor && __bch2_snapshot_is_ancestor(c, id, ancestor));
 }
 
-bool bch2_snapshot_exists(struct bch_fs *c, u32 id);
 bool bch2_snapshot_live(struct bch_fs *c, u32 id);
 u32 bch2_snapshot_parent(struct bch_fs *c, u32 id);
 u32 bch2_snapshot_nth_parent(struct bch_fs *c, u32 id, u32 n);
