@@ -138,6 +138,8 @@ struct btree_path_level {
 	struct btree		*b;		/* pinned; NULL: none */
 	u32			idx;		/* first live key not before the position */
 	u32			ahead;		/* children before this one are being read */
+	bool			at_valid;	/* .at is the position of key .idx */
+	struct bpos		at;
 };
 
 /* Why a walk could not go on, and what it would have to leave out. */

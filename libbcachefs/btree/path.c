@@ -50,16 +50,28 @@ static int key_cmp(const struct btree *b, u32 i, struct bpos pos)
 	return bch2_bkey_cmp_packed_pos(&b->unpack, btree_node_key(b, i), pos);
 }
 
-/* Set l->idx for @pos, near where it was if possible. */
+/* Set l->idx for @pos, near where it was if possible: walks mostly go to the next key. */
 static void level_seek(struct btree_path_level *l, struct bpos pos)
 {
 	const struct btree *b = l->b;
 	u32 i = l->idx, steps;
 
+	if (l->at_valid) {
+		const int cmp = bpos_cmp(l->at, pos);
+
+		if (!cmp)
+			return;
+		l->at_valid = false;
+		if (cmp < 0) {
+			i++;
+			goto step;
+		}
+	}
 	if (i && key_cmp(b, i - 1, pos) >= 0) {
 		l->idx = bch2_btree_node_search(b, pos);
 		return;
 	}
+step:
 	for (steps = 0; i < b->nr_keys && key_cmp(b, i, pos) < 0; i++)
 		if (++steps > STEP_MAX) {
 			i = bch2_btree_node_search(b, pos);
@@ -112,8 +124,11 @@ static struct bkey_s_c level_next(struct btree_iter *iter, struct btree_path_lev
 		struct bkey_i *j;
 
 		level_seek(l, pos);
-		if (l->idx < b->nr_keys)
+		if (l->idx < b->nr_keys) {
 			k = bkey_disassemble(b, btree_node_key(b, l->idx), &iter->unpacked);
+			l->at		= k.k->p;
+			l->at_valid	= true;
+		}
 		j = overlay_next(iter, b, pos, k.k ? bpos_min(end, k.k->p) : end);
 		if (!j)
 			return k;
