@@ -21,6 +21,8 @@
 	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
 	x(recover_super, "recover-super", superblock,					\
 	  "Find surviving copies of an overwritten superblock")				\
+	x(reset_counters, "reset-counters", superblock,					\
+	  "Reset persistent counters")							\
 	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\

@@ -11,7 +11,10 @@
 
 #include "bcachefs.h"
 #include "init/fs.h"
+#include "sb/assemble.h"
 #include "sb/io.h"
+#include "sb/members.h"
+#include "sb/write.h"
 #include "shim/keyring.h"
 #include "tools-open.h"
 #include "tools-passphrase.h"
@@ -117,4 +120,60 @@ struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *op
 		return NULL;
 	}
 	return c;
+}
+
+/* --- superblocks only --- */
+
+/* Why this filesystem cannot be given another superblock; 0 if it can. */
+static int super_refuse(struct bch_fs *c, const char *name)
+{
+	struct printbuf msgs = PRINTBUF;
+	int ret;
+
+	ret = bch2_sb_may_write(c, &msgs);
+	if (!ret && c->opts.degraded != BCH_DEGRADED_very)
+		ret = bch2_fs_may_start(c, &msgs);
+	if (msgs.pos && msgs.buf[msgs.pos - 1] == '\n')
+		msgs.buf[--msgs.pos] = '\0';
+	if (ret)
+		tools_error("%s: cannot change the superblock: %s", name,
+			    msgs.pos ? printbuf_str(&msgs) : tools_strerror(ret));
+	printbuf_exit(&msgs);
+	return ret;
+}
+
+struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts,
+				struct tools_devices *devs)
+{
+	struct tools_devices mine;
+	struct bch_fs *c;
+
+	opt_set(*opts, nostart, true);
+	tools_expand_devices(args, nr, devs ?: &mine);
+	if (!devs)
+		devs = &mine;
+
+	c = bch2_fs_open((const char *const *) devs->d, devs->nr, opts);
+	if (IS_ERR(c)) {
+		tools_error("cannot open %s: %s", args[0], tools_strerror(PTR_ERR(c)));
+		c = NULL;
+	} else if (super_refuse(c, args[0])) {
+		bch2_fs_stop(c);
+		c = NULL;
+	}
+	if (devs == &mine)
+		tools_devices_free(devs);
+	return c;
+}
+
+int tools_write_super(struct bch_fs *c)
+{
+	const int ret = bch2_write_super(c);
+	unsigned bad = 0;
+
+	if (ret)
+		return tools_error("superblock not written: %s", tools_strerror(ret));
+	for_each_online_member(c, ca)
+		bad += ca->disk_sb.copies_bad;
+	return bad ? tools_error("%u copies of the superblock could not be written", bad) : 0;
 }

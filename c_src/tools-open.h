@@ -31,4 +31,21 @@ struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *op
 struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_opts *opts,
 				     const char *passphrase_file);
 
+/*
+ * Opens a filesystem to change its superblock, and nothing else: for writing,
+ * exclusively, without its key, without starting it. All devices must be there
+ * unless option degraded, given or stored, says otherwise. @devs are the names
+ * after expansion, to be freed by the caller also after an error; NULL: not of
+ * interest. NULL: a message was printed. To be given to bch2_fs_stop().
+ */
+struct tools_devices;
+struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts,
+				struct tools_devices *devs);
+
+/*
+ * Writes the changed superblock; the caller holds c->sb_lock. Returns an exit
+ * status: 1 after a message, also if only some of the copies were written.
+ */
+int tools_write_super(struct bch_fs *c);
+
 #endif /* _BCACHEFS_TOOLS_OPEN_H */

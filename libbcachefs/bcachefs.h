@@ -111,6 +111,8 @@ struct bch_dev {
 
 	/* I/O errors met since open, by enum bch_member_error_type. */
 	atomic64_t		errors[BCH_MEMBER_ERROR_NR];
+	/* How many of them c->disk_sb includes; covered by c->sb_lock. */
+	u64			errors_in_sb[BCH_MEMBER_ERROR_NR];
 	/* Sum of completed read latencies in ns and their number: replica choice. */
 	atomic64_t		read_ns;
 	atomic64_t		read_nr;

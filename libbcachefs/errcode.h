@@ -149,6 +149,10 @@
 	x(invalid_sb_downgrade,			BCH_ERR_invalid_sb)		\
 	x(invalid_sb_extent_type_u64s,		BCH_ERR_invalid_sb)		\
 	x(no_valid_superblock,			EINVAL)				\
+	x(sb_write,				EIO)				\
+	x(sb_write_lost,			BCH_ERR_sb_write)		\
+	x(sb_changed_elsewhere,			BCH_ERR_sb_write)		\
+	x(sb_not_written,			BCH_ERR_sb_write)		\
 										\
 	/* devices and their assembly (spec 10 §13) */				\
 	x(device_not_a_member_of_filesystem,	EINVAL)				\

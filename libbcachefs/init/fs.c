@@ -5,7 +5,9 @@
  * bch2_fs_open() builds the object from superblocks, bch2_fs_start() makes its
  * contents available, bch2_fs_stop() gives everything back, whatever state the
  * object is in. This version starts filesystems for reading only: what would
- * have to write is refused here, before a device is touched.
+ * have to write is refused here, before a device is touched. With option nostart
+ * a filesystem is opened but never started; then its superblock may be written
+ * (sb/write.h).
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
@@ -44,7 +46,8 @@ static int open_check_opts(struct bch_opts *opts)
 	if (opts->nochanges)
 		opt_set(*opts, read_only, true);
 
-	if (!opts->nochanges) {
+	/* without a start, nothing but the superblock can be written */
+	if (!opts->nochanges && !opts->nostart) {
 		bch_err(NULL, "this version cannot write: option nochanges or norecovery is "
 			      "required");
 		return -BCH_ERR_erofs_no_live_core;
@@ -161,7 +164,8 @@ static int read_supers(const char *const *paths, struct bch_sb_handle *sbs, unsi
  *
  * Reads the superblocks, chooses the newest, attaches the devices that belong
  * to it and decides the options. What is wrong is logged, device by device.
- * Option nochanges, or norecovery which implies it, must be given.
+ * One of the options nochanges, norecovery which implies it, and nostart must be
+ * given. With nostart alone the devices are opened for writing, exclusively.
  *
  * Return: the filesystem, to be started, and in any case to be given to
  * bch2_fs_stop(); ERR_PTR on error.
