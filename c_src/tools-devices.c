@@ -119,6 +119,20 @@ static bool is_multipath_component(const char *sysfs_dir, unsigned depth)
 	return ret;
 }
 
+bool tools_is_multipath_component(const char *path)
+{
+	struct stat st;
+	char *sysfs;
+	bool ret;
+
+	if (stat(path, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	sysfs = tools_asprintf("/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	ret = is_multipath_component(sysfs, 0);
+	free(sysfs);
+	return ret;
+}
+
 /* --- all block devices --- */
 
 /* Calls @fn for the path of every block device but parts of multipath devices. */
@@ -185,8 +199,7 @@ static void collect_member(void *priv, const char *path, unsigned idx)
 
 /* --- what an argument stands for --- */
 
-/* 32 hex digits; dashes, braces and "urn:uuid:" do not matter. */
-static bool parse_uuid(const char *s, unsigned char uuid[16])
+bool tools_parse_uuid(const char *s, unsigned char uuid[16])
 {
 	unsigned nr = 0;
 
@@ -228,7 +241,7 @@ static void expand_uuid(const char *text, struct tools_devices *out)
 {
 	unsigned char uuid[16] = {};
 
-	if (!parse_uuid(text, uuid)) {
+	if (!tools_parse_uuid(text, uuid)) {
 		fprintf(stderr, "'%s' is not a UUID\n", text);
 		return;
 	}

@@ -129,6 +129,24 @@ char *tools_passphrase_ask(const char *prompt)
 	return read_line(stdin);
 }
 
+char *tools_passphrase_ask_new(void)
+{
+	char *once = tools_passphrase_ask("Enter new passphrase: "), *again;
+
+	if (!once || !isatty(STDIN_FILENO))
+		return once;
+
+	again = tools_passphrase_ask("Enter same passphrase again: ");
+	if (again && strcmp(once, again))
+		tools_error("Passphrases do not match");
+	if (!again || strcmp(once, again)) {
+		tools_passphrase_free(once);
+		once = NULL;
+	}
+	tools_passphrase_free(again);
+	return once;
+}
+
 char *tools_passphrase_from_file(const char *path)
 {
 	size_t len;
@@ -165,18 +183,13 @@ bool tools_passphrase_key_fits(const struct bch_sb *sb, const struct bch_key *ke
 	return !ret;
 }
 
-int tools_passphrase_key(const struct bch_sb *sb, const char *passphrase, struct bch_key *key)
+int tools_passphrase_derive(const struct bch_sb_field_crypt *crypt, const char *passphrase,
+			    struct bch_key *key)
 {
-	const struct bch_sb_field_crypt *crypt =
-		bch2_sb_field_get((struct bch_sb *) sb, crypt);
-	u64 n, r, p;
+	const u64 n = BCH_KDF_SCRYPT_N(crypt);
+	const u64 r = BCH_KDF_SCRYPT_R(crypt);
+	const u64 p = BCH_KDF_SCRYPT_P(crypt);
 
-	if (!crypt)
-		return -ENODATA;
-
-	n = BCH_KDF_SCRYPT_N(crypt);
-	r = BCH_KDF_SCRYPT_R(crypt);
-	p = BCH_KDF_SCRYPT_P(crypt);
 	if (!n || n + r + 7 > SCRYPT_MEM_MAX_BITS || p > 16 || r + p >= 30)
 		return -EINVAL;
 
@@ -184,7 +197,22 @@ int tools_passphrase_key(const struct bch_sb *sb, const char *passphrase, struct
 			     scrypt_salt, sizeof(scrypt_salt),
 			     1ULL << n, 1U << r, 1U << p, (uint8_t *) key, sizeof(*key)))
 		return -EINVAL;
-	return tools_passphrase_key_fits(sb, key) ? 0 : -EACCES;
+	return 0;
+}
+
+int tools_passphrase_key(const struct bch_sb *sb, const char *passphrase, struct bch_key *key)
+{
+	const struct bch_sb_field_crypt *crypt =
+		bch2_sb_field_get((struct bch_sb *) sb, crypt);
+	int ret;
+
+	if (!crypt)
+		return -ENODATA;
+
+	ret = tools_passphrase_derive(crypt, passphrase, key);
+	if (!ret && !tools_passphrase_key_fits(sb, key))
+		ret = -EACCES;
+	return ret;
 }
 
 char *tools_key_description(const struct bch_sb *sb)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 struct bch_sb;
+struct bch_sb_field_crypt;
 struct bch_key;
 
 /*
@@ -19,6 +20,12 @@ struct bch_key;
  * given to tools_passphrase_free().
  */
 char *tools_passphrase_ask(const char *prompt);
+
+/*
+ * A new passphrase: on a terminal it is asked for twice. NULL: a message was
+ * printed. To be given to tools_passphrase_free().
+ */
+char *tools_passphrase_ask_new(void);
 
 /* The content of a file without trailing newlines. NULL: a message was printed. */
 char *tools_passphrase_from_file(const char *path);
@@ -37,6 +44,13 @@ bool tools_passphrase_key_fits(const struct bch_sb *, const struct bch_key *);
  * is wrong, or a negative errno if the key cannot be derived.
  */
 int tools_passphrase_key(const struct bch_sb *, const char *passphrase, struct bch_key *key);
+
+/*
+ * The key made from a passphrase with the parameters of a section crypt, whether
+ * or not it fits. Returns 0 or -EINVAL.
+ */
+int tools_passphrase_derive(const struct bch_sb_field_crypt *, const char *passphrase,
+			    struct bch_key *key);
 
 /* The passphrase key from the session, user or user session keyring; 0 or -ENOKEY. */
 int tools_key_from_keyring(const struct bch_sb *, struct bch_key *key);

@@ -95,6 +95,21 @@ void tools_find_members(const unsigned char uuid[16],
 			void (*found)(void *priv, const char *path, unsigned idx), void *priv);
 
 /**
+ * tools_parse_uuid() - a uuid from text
+ * @s:		32 hex digits; dashes, braces and "urn:uuid:" do not matter
+ * @uuid:	result, in the order of the text
+ *
+ * Return: false if it is none.
+ */
+bool tools_parse_uuid(const char *s, unsigned char uuid[16]);
+
+/**
+ * tools_is_multipath_component() - is this one of the paths to a multipath device?
+ * @path:	device
+ */
+bool tools_is_multipath_component(const char *path);
+
+/**
  * tools_utc_offset() - offset of local time to UTC, for struct printbuf
  * @seconds:	since 1970
  */
