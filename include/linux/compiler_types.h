@@ -30,7 +30,9 @@
 #define __nonstring		__attribute__((__nonstring__))
 #define __no_kmsan_checks
 #define __flatten		__attribute__((__flatten__))
+#ifndef __counted_by		/* newer userspace headers have it */
 #define __counted_by(member)
+#endif
 
 #define __randomize_layout
 #define __latent_entropy
