@@ -19,6 +19,7 @@
 /* x(function suffix, "name as typed", group, "description") */
 #define TOOLS_COMMANDS(x)								\
 	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
+	x(format,	"format",	superblock,	"Create a filesystem")		\
 	x(recover_super, "recover-super", superblock,					\
 	  "Find surviving copies of an overwritten superblock")				\
 	x(reset_counters, "reset-counters", superblock,					\
