@@ -279,6 +279,16 @@ static void report_bad(struct bch_read_report *r, const struct bch_bad_range *ba
 		      p->ctx->opts.ignore_errors ? "; zeroes in their place" : "");
 }
 
+/**
+ * restore_file_read - read the contents of a regular file, range by range
+ * @ctx: the command; .file_damaged says afterwards whether anything was bad
+ * @e: the file
+ * @fn: called for each piece in ascending order; pieces lie inside @e->data
+ * @priv: passed to @fn
+ *
+ * Damage is reported; it reads as zeroes if errors are ignored and otherwise
+ * ends the read. Returns 0, -EIO, or what @fn returned.
+ */
 int restore_file_read(struct restore_ctx *ctx, struct restore_entry *e,
 		      int (*fn)(void *priv, uint64_t offset, const void *buf, size_t len),
 		      void *priv)

@@ -20,6 +20,12 @@
 #include "tools-passphrase.h"
 #include "tools.h"
 
+/**
+ * tools_read_only_opts - the options that commands which only read start with
+ * @opts: changed
+ *
+ * Documentation/format/70 section 6.
+ */
 void tools_read_only_opts(struct bch_opts *opts)
 {
 	opt_set(*opts, nochanges,	true);
@@ -59,6 +65,15 @@ static int add_key(const struct bch_sb *sb, const char *passphrase_file)
 	return ret;
 }
 
+/**
+ * tools_unlock_for_process - make the key of an encrypted filesystem known here
+ * @paths: members; any of them will do
+ * @nr: how many
+ * @opts: how superblocks are found
+ * @passphrase_file: NULL: keyrings first, then ask
+ *
+ * Returns 0, also for filesystems that need no key; negative after a message.
+ */
 int tools_unlock_for_process(char *const *paths, unsigned nr, const struct bch_opts *opts,
 			     const char *passphrase_file)
 {
@@ -87,6 +102,15 @@ int tools_unlock_for_process(char *const *paths, unsigned nr, const struct bch_o
 	return ret;
 }
 
+/**
+ * tools_open_fs_nostart - expand device names, unlock, open
+ * @args: device names as typed
+ * @nr: how many
+ * @opts: options
+ * @passphrase_file: or NULL
+ *
+ * Returns NULL after a message; else to be given to bch2_fs_stop().
+ */
 struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_opts *opts,
 				     const char *passphrase_file)
 {
@@ -105,6 +129,15 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 	return c;
 }
 
+/**
+ * tools_open_fs - tools_open_fs_nostart(), then start
+ * @args: device names as typed
+ * @nr: how many
+ * @opts: options
+ * @passphrase_file: or NULL
+ *
+ * Returns NULL after a message; else to be given to bch2_fs_stop().
+ */
 struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *opts,
 			     const char *passphrase_file)
 {

@@ -36,6 +36,10 @@ extern char **environ;
 
 static const uint8_t scrypt_salt[] = { 'b', 'c', 'a', 'c', 'h', 'e', 0 };
 
+/**
+ * tools_passphrase_free - overwrite and free a passphrase
+ * @p: passphrase, or NULL
+ */
 void tools_passphrase_free(char *p)
 {
 	if (p)
@@ -120,6 +124,12 @@ static bool stdin_is_dev_null(void)
 	return !fstat(STDIN_FILENO, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
+/**
+ * tools_passphrase_ask - ask for a passphrase
+ * @prompt: shown on a terminal
+ *
+ * Returns it without its newline, for tools_passphrase_free(); NULL after a message.
+ */
 char *tools_passphrase_ask(const char *prompt)
 {
 	if (isatty(STDIN_FILENO))
@@ -147,6 +157,12 @@ char *tools_passphrase_ask_new(void)
 	return once;
 }
 
+/**
+ * tools_passphrase_from_file - the content of a file without trailing newlines
+ * @path: file
+ *
+ * Returns it for tools_passphrase_free(); NULL after a message.
+ */
 char *tools_passphrase_from_file(const char *path)
 {
 	size_t len;
@@ -161,6 +177,10 @@ char *tools_passphrase_from_file(const char *path)
 	return p;
 }
 
+/**
+ * tools_sb_is_encrypted - is the filesystem's key wrapped with a passphrase?
+ * @sb: superblock
+ */
 bool tools_sb_is_encrypted(const struct bch_sb *sb)
 {
 	const struct bch_sb_field_crypt *crypt =
@@ -169,6 +189,11 @@ bool tools_sb_is_encrypted(const struct bch_sb *sb)
 	return crypt && le64_to_cpu(crypt->key.magic) != BCH_KEY_MAGIC;
 }
 
+/**
+ * tools_passphrase_key_fits - does this passphrase key unwrap the filesystem's key?
+ * @sb: superblock
+ * @key: from scrypt
+ */
 bool tools_passphrase_key_fits(const struct bch_sb *sb, const struct bch_key *key)
 {
 	const struct bch_sb_field_crypt *crypt =
@@ -200,6 +225,15 @@ int tools_passphrase_derive(const struct bch_sb_field_crypt *crypt, const char *
 	return 0;
 }
 
+/**
+ * tools_passphrase_key - the passphrase key (not the master key)
+ * @sb: superblock: parameters, and the box to try it on
+ * @passphrase: what the user gave
+ * @key: result
+ *
+ * Returns 0, -EACCES if the passphrase is wrong, -ENODATA without encryption, or
+ * -EINVAL if no key can be derived with the stored parameters.
+ */
 int tools_passphrase_key(const struct bch_sb *sb, const char *passphrase, struct bch_key *key)
 {
 	const struct bch_sb_field_crypt *crypt =
@@ -215,6 +249,12 @@ int tools_passphrase_key(const struct bch_sb *sb, const char *passphrase, struct
 	return ret;
 }
 
+/**
+ * tools_key_description - name of the key in the kernel's keyrings
+ * @sb: superblock
+ *
+ * Returns "bcachefs:UUID", to be freed.
+ */
 char *tools_key_description(const struct bch_sb *sb)
 {
 	const uint8_t *b = sb->user_uuid.b;
@@ -225,6 +265,13 @@ char *tools_key_description(const struct bch_sb *sb)
 			      b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
+/**
+ * tools_key_from_keyring - look for the passphrase key in the keyrings
+ * @sb: superblock
+ * @key: result
+ *
+ * Searches session, user and user session. Returns 0 or -ENOKEY.
+ */
 int tools_key_from_keyring(const struct bch_sb *sb, struct bch_key *key)
 {
 	static const key_serial_t keyrings[] = {

@@ -5,8 +5,8 @@
  * rest of a short transfer).
  *
  * One engine per device: an io context with its completion thread, and the helper; both start with
- * the first request that needs them. Contexts are used again by later devices. Up to DEPTH requests are with the kernel, further ones wait
- * in order.
+ * the first request that needs them. Contexts are used again by later devices. Up to DEPTH requests
+ * are with the kernel, further ones wait in order.
  *
  * Stages of a request: flush first if REQ_PREFLUSH (or REQ_OP_FLUSH), then the data; REQ_FUA makes
  * the data write durable (RWF_DSYNC). The next stage starts when the last is done.
@@ -456,7 +456,11 @@ static void ctx_put(io_context_t ctx)
 		io_destroy(ctx);
 }
 
-/* Ends the spare io contexts; devices are closed. */
+/**
+ * shim_aio_exit - end the spare io contexts
+ *
+ * All devices are closed.
+ */
 void shim_aio_exit(void)
 {
 	while (spare.nr)

@@ -285,8 +285,8 @@ int bch2_dirent_lookup(struct bch_fs *c, const struct bch_subvol_inum *dir,
 		ret = bch2_readdir(c, dir, &offset, scan_for_name, &s);
 		if (ret <= 0)
 			return ret ?: -ENOENT;
-		bch_notice(c, "name \"%.*s\" in directory %llu of subvolume %u is not where its hash says",
-			   (int) len, name, dir->inum, dir->subvol);
+		bch_notice(c, "directory %llu of subvolume %u: \"%.*s\" is not where its hash says",
+			   dir->inum, dir->subvol, (int) len, name);
 		ret = 0;
 	}
 	if (ret)

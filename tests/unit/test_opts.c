@@ -216,7 +216,8 @@ static void mount_strings(void **state)
 	struct bch_opts o;
 
 	assert_int_equal(mount_opts(&o, &later, &err,
-			 ",degraded,nodiscard,,fsck=1,nonochanges,norecovery,quota,zzz,nozzz=4"), 0);
+				    ",degraded,nodiscard,,fsck=1,nonochanges,norecovery,quota,"
+				    "zzz,nozzz=4"), 0);
 	assert_int_equal(o.degraded, BCH_DEGRADED_yes);
 	assert_true(opt_defined(o, discard));
 	assert_int_equal(o.discard, 0);

@@ -135,7 +135,8 @@ static void merging(void **state)
 	for (unsigned i = 0; i < sizeof(data); i++)
 		data[i] = i ^ (i >> 5);
 	for (unsigned type = 0; type < BCH_CSUM_NR; type++) {
-		assert_int_equal(bch2_checksum_mergeable(type), type == 0 || type == 5 || type == 6);
+		assert_int_equal(bch2_checksum_mergeable(type),
+				 type == 0 || type == 5 || type == 6);
 		if (!bch2_checksum_mergeable(type))
 			continue;
 		for (unsigned cut = 0; cut <= sizeof(data); cut += 127) {
@@ -226,7 +227,8 @@ static void encrypt_by_type(void **state)
 		assert_int_equal(bch2_encrypt(type, bch2_null_nonce(), NULL, data, sizeof(data)),
 				 enc ? -BCH_ERR_no_encryption_key : 0);
 		assert_memory_equal(data, zeroes, sizeof(data));
-		assert_int_equal(bch2_encrypt(type, bch2_null_nonce(), &key, data, sizeof(data)), 0);
+		assert_int_equal(bch2_encrypt(type, bch2_null_nonce(), &key, data, sizeof(data)),
+				 0);
 		assert_int_equal(!memcmp(data, zeroes, sizeof(data)), !enc);
 	}
 }
