@@ -49,6 +49,7 @@ static const struct {
 	const char	*name;
 } aliases[] = {
 	{ "mkfs",	"format" },
+	{ "set-option",	"set-fs-option" },
 	{ "subvol",	"subvolume" },
 };
 

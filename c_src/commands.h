@@ -22,6 +22,8 @@
 	x(format,	"format",	superblock,	"Create a filesystem")		\
 	x(recover_super, "recover-super", superblock,					\
 	  "Find surviving copies of an overwritten superblock")				\
+	x(set_fs_option, "set-fs-option", superblock,					\
+	  "Change stored options of an unmounted filesystem")				\
 	x(reset_counters, "reset-counters", superblock,					\
 	  "Reset persistent counters")							\
 	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
