@@ -32,7 +32,7 @@ int bch2_casefold_init(struct bch_fs *c)
 
 	um = utf8_load(UNICODE_AGE(12, 1, 0));
 	if (IS_ERR(um)) {
-		bch_warn(c, "no tables for casefolding: give names in casefolded directories exactly");
+		bch_warn(c, "no casefolding tables: give names in casefolded directories exactly");
 		return 0;
 	}
 	c->cf_encoding = um;
