@@ -28,7 +28,7 @@
 #define ID_FC1		16
 #define ID_FC5		17
 
-hidden bit I1_violated, I2_violated, I3_violated, I4_violated, I5_violated,
+hidden byte I1_violated, I2_violated, I3_violated, I4_violated, I5_violated,
 	   I6_violated, I7_violated, B_violated, ND1_violated, RP5_violated,
 	   WB0_violated, WB2_violated, SYNC_violated, OV4_violated,
 	   OV6_violated, FC1_violated, FC5_violated;
@@ -44,7 +44,7 @@ hidden bit I1_violated, I2_violated, I3_violated, I4_violated, I5_violated,
 	:: else								\
 	fi
 
-#define LOCK(m)		atomic { !(m) -> (m) = 1 }
-#define UNLOCK(m)	(m) = 0
+#define LOCK(m)		atomic { !m -> m = 1 }
+#define UNLOCK(m)	m = 0
 #define MIN(a, b)	((a) < (b) -> (a) : (b))
 #define MAX(a, b)	((a) > (b) -> (a) : (b))
