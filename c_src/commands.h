@@ -29,6 +29,10 @@
 	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\
+	x(set_passphrase, "set-passphrase", encryption,					\
+	  "Set or change the passphrase of an unmounted filesystem")			\
+	x(remove_passphrase, "remove-passphrase", encryption,				\
+	  "Store the key of an unmounted filesystem in plain text")			\
 	x(restore,	"restore",	rescue,						\
 	  "Copy files out of an unmounted or damaged filesystem")			\
 	x(list,		"list",		debug,						\

@@ -32,6 +32,15 @@
 /* scrypt memory is 128 * N * r bytes: refuse parameters that ask for more. */
 #define SCRYPT_MEM_MAX_BITS	30
 
+/* Where keys of filesystems are looked for, in this order. */
+static const key_serial_t searched_keyrings[] = {
+	KEY_SPEC_SESSION_KEYRING,
+	KEY_SPEC_USER_KEYRING,
+	KEY_SPEC_USER_SESSION_KEYRING,
+};
+
+#define NR_KEYRINGS	(sizeof(searched_keyrings) / sizeof(searched_keyrings[0]))
+
 extern char **environ;
 
 static const uint8_t scrypt_salt[] = { 'b', 'c', 'a', 'c', 'h', 'e', 0 };
@@ -274,16 +283,11 @@ char *tools_key_description(const struct bch_sb *sb)
  */
 int tools_key_from_keyring(const struct bch_sb *sb, struct bch_key *key)
 {
-	static const key_serial_t keyrings[] = {
-		KEY_SPEC_SESSION_KEYRING,
-		KEY_SPEC_USER_KEYRING,
-		KEY_SPEC_USER_SESSION_KEYRING,
-	};
 	char *desc = tools_key_description(sb);
 	int ret = -ENOKEY;
 
-	for (size_t i = 0; ret && i < sizeof(keyrings) / sizeof(keyrings[0]); i++) {
-		long id = keyctl_search(keyrings[i], "user", desc, 0);
+	for (size_t i = 0; ret && i < NR_KEYRINGS; i++) {
+		long id = keyctl_search(searched_keyrings[i], "user", desc, 0);
 
 		if (id >= 0 &&
 		    keyctl_read(id, (char *) key, sizeof(*key)) == (long) sizeof(*key) &&
@@ -292,4 +296,23 @@ int tools_key_from_keyring(const struct bch_sb *sb, struct bch_key *key)
 	}
 	free(desc);
 	return ret;
+}
+
+/**
+ * tools_keyring_revoke - take the passphrase key out of the keyrings
+ * @sb: superblock
+ *
+ * For keys that do not fit any more. What cannot be revoked is left.
+ */
+void tools_keyring_revoke(const struct bch_sb *sb)
+{
+	char *desc = tools_key_description(sb);
+
+	for (size_t i = 0; i < NR_KEYRINGS; i++) {
+		long id = keyctl_search(searched_keyrings[i], "user", desc, 0);
+
+		if (id >= 0)
+			keyctl_revoke(id);
+	}
+	free(desc);
 }

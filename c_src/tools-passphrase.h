@@ -55,6 +55,9 @@ int tools_passphrase_derive(const struct bch_sb_field_crypt *, const char *passp
 /* The passphrase key from the session, user or user session keyring; 0 or -ENOKEY. */
 int tools_key_from_keyring(const struct bch_sb *, struct bch_key *key);
 
+/* Revokes this filesystem's passphrase key in the three keyrings, where it is there. */
+void tools_keyring_revoke(const struct bch_sb *);
+
 /* "bcachefs:UUID", the name of the key in the kernel's keyrings; to be freed. */
 char *tools_key_description(const struct bch_sb *);
 
