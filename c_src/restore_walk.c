@@ -217,7 +217,8 @@ static int next_batch(struct walk *w, struct frame *f)
 		restore_error(w->ctx, f->path_len ? w->path : ".",
 			      "directory is not complete: %s", bch2_err_str(ret));
 	}
-	qsort(f->d, f->nr, sizeof(*f->d), dirent_cmp);
+	if (f->nr)
+		qsort(f->d, f->nr, sizeof(*f->d), dirent_cmp);
 	return ret == -ENOMEM ? ret : 0;
 }
 
