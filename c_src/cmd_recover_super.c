@@ -3,8 +3,9 @@
  * bcachefs recover-super: superblocks that survived on a device whose first
  * copy or layout was overwritten (Documentation/format/73 section 3).
  *
- * This command reports: it says which copies it found, which one it would take,
- * and where it would write that. The device is opened for reading only.
+ * The device is opened for reading while it is scanned and shown. Only after
+ * consent it is opened again, for writing and exclusively, and the superblock
+ * goes to every place of its own layout.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "sb/io.h"
 #include "sb/members.h"
 #include "sb/recover.h"
+#include "sb/write.h"
 #include "show_super.h"
 #include "tools.h"
 
@@ -31,6 +33,8 @@ struct recover_opts {
 	uint64_t	dev_idx;
 	const char	*src;
 	bool		have_idx;
+	bool		yes;
+	bool		report_only;
 	bool		verbose;
 };
 
@@ -63,8 +67,7 @@ static void inspect_opts(struct bch_opts *opts)
 	opt_set(*opts, nochanges, true);
 }
 
-/* The superblock would go to every place of its own layout. */
-static void report(struct bch_sb *sb, const char *path)
+static void show(struct bch_sb *sb)
 {
 	const struct bch_sb_text t = {
 		.layout	= true,
@@ -73,12 +76,74 @@ static void report(struct bch_sb *sb, const char *path)
 
 	printf("Found superblock:\n");
 	show_super_print(sb, &t);
+}
 
-	printf("\nRecovering would write the layout at sector %u and the superblock at sectors",
-	       BCH_SB_LAYOUT_SECTOR);
-	for (unsigned i = 0; i < sb->layout.nr_superblocks; i++)
-		printf(" %llu", (unsigned long long) le64_to_cpu(sb->layout.sb_offset[i]));
-	printf(" of %s.\nNothing was written.\n", path);
+/* Opens the device anew and writes; it may not have changed its size meanwhile. */
+static int write_to(struct bch_sb *sb, const struct bch_sb_handle *found_on)
+{
+	struct bch_opts opts = bch2_opts_empty();
+	struct bch_sb_handle dev = {};
+	struct printbuf err = PRINTBUF;
+	int ret = bch2_sb_handle_open(&dev, found_on->path, &opts, &err);
+
+	if (ret) {
+		ret = tools_error("%s: %s", found_on->path, printbuf_str(&err));
+		goto out;
+	}
+	ret = bch2_sb_validate(sb, &opts, 0, 0, &err);
+	if (ret) {
+		ret = tools_error("%s: not written: %s", found_on->path, printbuf_str(&err));
+		goto out;
+	}
+	ret = bch2_sb_write_device(dev.bdev, sb, bdev_physical_block_size(dev.bdev));
+	if (ret)
+		ret = tools_error("%s: error writing superblocks: %s", found_on->path,
+				  tools_strerror(ret));
+out:
+	printbuf_exit(&err);
+	bch2_free_super(&dev);
+	return ret;
+}
+
+/* Every place of the layout must lie on the device, or the copies there would be lost. */
+static int places_fit(const struct bch_sb *sb, const struct bch_sb_handle *dev)
+{
+	const struct bch_sb_layout *l = &sb->layout;
+	const u64 end = le64_to_cpu(l->sb_offset[l->nr_superblocks - 1]) +
+		DIV_ROUND_UP(bch2_sb_bytes(sb), 512);
+
+	if (end <= bdev_nr_sectors(dev->bdev))
+		return 0;
+	return tools_error("%s: too small for the last copy of the superblock (%llu sectors, "
+			   "needs %llu)", dev->path,
+			   (unsigned long long) bdev_nr_sectors(dev->bdev),
+			   (unsigned long long) end);
+}
+
+/* Shows the superblock; writes it if wanted. */
+static int offer(struct bch_sb *sb, const struct bch_sb_handle *dev, const struct recover_opts *o)
+{
+	int ret;
+
+	show(sb);
+	if (o->report_only) {
+		printf("\nRecovering would write the layout at sector %u and the superblock at "
+		       "sectors", BCH_SB_LAYOUT_SECTOR);
+		for (unsigned i = 0; i < sb->layout.nr_superblocks; i++)
+			printf(" %llu",
+			       (unsigned long long) le64_to_cpu(sb->layout.sb_offset[i]));
+		printf(" of %s.\nNothing was written.\n", dev->path);
+		return 0;
+	}
+
+	ret = places_fit(sb, dev);
+	if (ret)
+		return ret;
+	if (o->yes)
+		printf("Recovering\n");
+	else if (!tools_confirm("Recover?"))
+		return 0;
+	return write_to(sb, dev);
 }
 
 static int recover_from_scan(struct bch_sb_handle *dev, const struct recover_opts *o, u64 sectors)
@@ -108,7 +173,7 @@ static int recover_from_scan(struct bch_sb_handle *dev, const struct recover_opt
 	else if (!s.best.sb)
 		ret = tools_error("Found no bcachefs superblocks");
 	else
-		report(s.best.sb, dev->path);
+		ret = offer(s.best.sb, dev, o);
 
 	bch2_sb_scan_exit(&s);
 	return ret;
@@ -140,7 +205,7 @@ static int recover_from_member(struct bch_sb_handle *dev, const struct recover_o
 				   (unsigned long long) o->dev_idx);
 		ret = tools_error("%s: %s", o->src, printbuf_str(&err));
 	} else {
-		report(made.sb, dev->path);
+		ret = offer(made.sb, dev, o);
 		printf("Recovered device will no longer have a journal, please run fsck\n");
 	}
 
@@ -182,7 +247,6 @@ out:
 int cmd_recover_super(int argc, char *argv[])
 {
 	struct recover_opts o = { .scan_len = SCAN_LEN_DEFAULT };
-	bool report_only = false;
 	const struct tools_arg args[] = {
 		{ .name = "dev_size", .letter = 'd', .type = TOOLS_ARG_SIZE, .dest = &o.dev_size,
 		  .value = "SIZE", .help = "Size of the device (default: its actual size)" },
@@ -195,8 +259,10 @@ int cmd_recover_super(int argc, char *argv[])
 		{ .name = "dev_idx", .letter = 'i', .type = TOOLS_ARG_U64, .dest = &o.dev_idx,
 		  .value = "INDEX", .given = &o.have_idx,
 		  .help = "With -s: index of DEVICE in that filesystem" },
-		{ .name = "report", .type = TOOLS_ARG_FLAG, .dest = &report_only,
-		  .help = "Only report, write nothing (the default)" },
+		{ .name = "report", .type = TOOLS_ARG_FLAG, .dest = &o.report_only,
+		  .help = "Only tell what would be written, and where" },
+		{ .name = "yes", .letter = 'y', .type = TOOLS_ARG_FLAG, .dest = &o.yes,
+		  .help = "Write without asking" },
 		{ .name = "verbose", .letter = 'v', .type = TOOLS_ARG_FLAG, .dest = &o.verbose,
 		  .help = "Tell each superblock that is found" },
 		{}
@@ -204,10 +270,10 @@ int cmd_recover_super(int argc, char *argv[])
 	const struct tools_cmdline cmd = {
 		.name			= "recover-super",
 		.positionals		= "DEVICE",
-		.summary		= "Find surviving copies of an overwritten superblock",
+		.summary		= "Restore overwritten superblocks",
 		.details		=
-			"Reports which superblock would be restored, and where. Nothing is "
-			"written.\n",
+	"Takes the superblock of the filesystem that was mounted last, of all that are found\n"
+	"at both ends of the device, shows it, and asks before anything is written.\n",
 		.args			= args,
 		.min_positionals	= 1,
 		.max_positionals	= 1,

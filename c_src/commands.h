@@ -21,7 +21,7 @@
 	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
 	x(format,	"format",	superblock,	"Create a filesystem")		\
 	x(recover_super, "recover-super", superblock,					\
-	  "Find surviving copies of an overwritten superblock")				\
+	  "Restore overwritten superblocks")				\
 	x(set_fs_option, "set-fs-option", superblock,					\
 	  "Change stored options of an unmounted filesystem")				\
 	x(reset_counters, "reset-counters", superblock,					\
@@ -41,6 +41,8 @@
 	  "Write the metadata of a filesystem to sparse images")			\
 	x(undump,	"undump",	debug,						\
 	  "Unpack images written by dump")						\
+	x(kill_btree_node, "kill_btree_node", debug,					\
+	  "Damage btree nodes on purpose, to test repair")				\
 	x(list_journal,	"list_journal",	debug,		"List the contents of the journal")	\
 	x(version,	"version",	misc,		"Print the version of this tool")
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +45,27 @@ int tools_error(const char *fmt, ...)
 const char *tools_strerror(int err)
 {
 	return -err < BCH_ERR_START ? strerror(-err) : bch2_err_str(err);
+}
+
+/**
+ * tools_confirm - a question to be answered with yes or no
+ * @question: without its end
+ *
+ * End of input is an error and ends the program.
+ */
+bool tools_confirm(const char *question)
+{
+	char *line = NULL;
+	size_t size = 0;
+	bool yes;
+
+	printf("%s (y,n) ", question);
+	fflush(stdout);
+	if (getline(&line, &size, stdin) < 0)
+		tools_die("error reading from standard input");
+	yes = line[0] == 'y' || line[0] == 'Y';
+	free(line);
+	return yes;
 }
 
 static void *need_memory(void *p)

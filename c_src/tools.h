@@ -30,6 +30,15 @@ void tools_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 
 int tools_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /**
+ * tools_confirm() - "QUESTION (y,n) " on standard output, answer from standard input
+ * @question:	what is asked
+ *
+ * Return: true for an answer that begins with y or Y. Without an answer the
+ * program ends with an error.
+ */
+bool tools_confirm(const char *question);
+
+/**
  * tools_strerror() - text of an error as functions return it
  * @err:	negative: errno or private code
  */
