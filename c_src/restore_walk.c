@@ -218,7 +218,6 @@ static int next_batch(struct walk *w, struct frame *f)
 			      "directory is not complete: %s", bch2_err_str(ret));
 	}
 	if (f->nr)
-		if (f->nr)
 		qsort(f->d, f->nr, sizeof(*f->d), dirent_cmp);
 	return ret == -ENOMEM ? ret : 0;
 }
