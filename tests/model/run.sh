@@ -37,7 +37,7 @@ one()
 	livelock) defs+=(-DONLY=ID_I6) ;;
 	*) defs+=("-DONLY=ID_$want") ;;
 	esac
-	case " ${defs[*]} " in *" -DPROGRESS "*) cflags=(-DNP); args=(-l) ;; esac
+	case " ${defs[*]} " in *" -DPROGRESS "*) cflags=(-DNP -DNFAIR=3); args=(-l -f) ;; esac
 	if [ "$size" = big ] && [ "$want" = ok ]; then
 		cflags+=(-DCOLLAPSE); args+=(-w27)
 	else
