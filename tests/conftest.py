@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Fixtures that all tests share. See tests/lib/ for what they hand out."""
+import fcntl
 import os
 import shutil
 import sys
@@ -45,3 +46,12 @@ def passfile(workdir):
     with open(p, 'w') as f:
         f.write(images.PASSPHRASE + '\n')
     return p
+
+
+@pytest.fixture
+def block_devices():
+    """Alone with the machine's block devices: tests that attach images to loop devices, or that let
+    the tool search block devices for members, would find those of another run."""
+    with open(os.path.join(tempfile.gettempdir(), 'bcachefs-tests.lock'), 'w') as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield

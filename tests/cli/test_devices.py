@@ -28,7 +28,7 @@ def test_order_does_not_matter(order, cache):
     assert not re.search(r'missing|degraded mode', r.text), repr(r)
 
 
-def test_missing_device_is_named(cache):
+def test_missing_device_is_named(cache, block_devices):
     devs = cache.get('multi2-138')
     uuid = damage.bcr.Device(devs[1]).sb.members[1]['uuid']
     r = run.bcachefs('list', '-b', 'inodes', devs[0], devices=devs, rc=0)
@@ -40,7 +40,7 @@ def test_missing_device_is_named(cache):
     assert r.rc == 8 and re.search(r'insufficient|missing|not enough', r.text), repr(r)
 
 
-def test_too_few_devices(cache):
+def test_too_few_devices(cache, block_devices):
     """Striped data without one of its devices: opened only with degraded=very."""
     devs = cache.get('cached-138')
     r = fsck(devs[0], devices=devs)
@@ -148,7 +148,7 @@ def test_other_superblock_offset(cache, scratch):
 
 
 @pytest.fixture
-def loops(cache, scratch):
+def loops(cache, scratch, block_devices):
     if os.geteuid():
         pytest.skip('loop devices need root')
     out = []

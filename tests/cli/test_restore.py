@@ -169,7 +169,7 @@ def test_list(name, cache):
     assert len(r.out.split('\n')) >= len(want)
 
 
-def test_degraded_mirror(cache, scratch):
+def test_degraded_mirror(cache, scratch, block_devices):
     """One of two replicas is enough."""
     need_root()
     devs = cache.get('multi2-138')

@@ -55,7 +55,7 @@ def test_files(name, cache, scratch):
 
 
 @pytest.fixture
-def losetup():
+def losetup(block_devices):
     if os.geteuid():
         pytest.skip('loop devices need root')
     loops = []

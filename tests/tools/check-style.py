@@ -40,7 +40,8 @@ def text_files():
     out = []
     if shutil.which('git'):
         out = subprocess.run(['git', '-C', ROOT, 'ls-files', '-co', '--exclude-standard'],
-                             stdout=subprocess.PIPE, check=False).stdout.decode().split('\n')
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                             check=False).stdout.decode().split('\n')
     if not any(out):
         out = [os.path.relpath(os.path.join(d, f), ROOT) for d, _, fs in os.walk(ROOT) for f in fs]
     for p in sorted(set(out)):
