@@ -148,6 +148,11 @@ char *tools_passphrase_ask(const char *prompt)
 	return read_line(stdin);
 }
 
+/**
+ * tools_passphrase_ask_new - ask for a new passphrase, on a terminal twice
+ *
+ * Returns it for tools_passphrase_free(); NULL after a message.
+ */
 char *tools_passphrase_ask_new(void)
 {
 	char *once = tools_passphrase_ask("Enter new passphrase: "), *again;
@@ -217,6 +222,14 @@ bool tools_passphrase_key_fits(const struct bch_sb *sb, const struct bch_key *ke
 	return !ret;
 }
 
+/**
+ * tools_passphrase_derive - the key that a passphrase gives, whether it fits or not
+ * @crypt: parameters of scrypt
+ * @passphrase: what the user gave
+ * @key: result
+ *
+ * Returns 0, or -EINVAL if no key can be derived with these parameters.
+ */
 int tools_passphrase_derive(const struct bch_sb_field_crypt *crypt, const char *passphrase,
 			    struct bch_key *key)
 {

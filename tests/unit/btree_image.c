@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+/*
+ * Btrees for tests: nodes made bit by bit, on files that stand for devices,
+ * below a filesystem object that was never opened.
+ *
+ * Nothing here checks anything of the core: what it makes may be as wrong as a
+ * test wants. For the test_btree_* programs.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,6 +31,7 @@
 
 static u64 seed = 88172645463325252ULL;
 
+/** trnd - next pseudo-random number, 56 bits */
 u64 trnd(void)
 {
 	seed ^= seed << 13;
@@ -32,11 +40,13 @@ u64 trnd(void)
 	return seed * 0x2545f4914f6cdd1dULL >> 8;
 }
 
+/** trnd_seed - begin a reproducible sequence of trnd() */
 void trnd_seed(u64 s)
 {
 	seed = s * 2654435761u + 88172645463325252ULL;
 }
 
+/** tkey_make - a key whose value words count up from @fill */
 struct tkey tkey_make(unsigned type, struct bpos p, u32 size, unsigned val_u64s, u64 fill)
 {
 	struct tkey k;
@@ -58,6 +68,7 @@ static void no_messages(int level, const char *text, void *arg)
 {
 }
 
+/** timg_fs - a filesystem object without devices; sizes in bytes */
 struct bch_fs *timg_fs(u32 node_bytes, u32 block_bytes)
 {
 	struct bch_fs *c = calloc(1, sizeof(*c));
@@ -82,6 +93,7 @@ struct bch_fs *timg_fs(u32 node_bytes, u32 block_bytes)
 	return c;
 }
 
+/** timg_fs_free - free a filesystem object, its devices and their files */
 void timg_fs_free(struct bch_fs *c)
 {
 	bch2_fs_btree_cache_exit(c);
@@ -98,6 +110,7 @@ void timg_fs_free(struct bch_fs *c)
 	free(c);
 }
 
+/** timg_dev - add a device of @bytes bytes, all zero; its index */
 unsigned timg_dev(struct bch_fs *c, u64 bytes)
 {
 	struct bch_dev *ca = calloc(1, sizeof(*ca));
@@ -125,6 +138,7 @@ unsigned timg_dev(struct bch_fs *c, u64 bytes)
 	return idx;
 }
 
+/** timg_write - put bytes on a device */
 void timg_write(struct bch_fs *c, unsigned dev, u64 sector, const void *buf, size_t bytes)
 {
 	FILE *f = fopen(c->devs[dev]->path, "r+");
@@ -164,18 +178,21 @@ void tnode_init(struct tnode *n, struct bch_fs *c, unsigned btree, unsigned leve
 	SET_BTREE_NODE_NEW_EXTENT_OVERWRITE(d, 1);
 }
 
+/** tnode_free - free the bytes of a node */
 void tnode_free(struct tnode *n)
 {
 	free(n->buf);
 	n->buf = NULL;
 }
 
+/** tnode_bset_at - header of the bset at a sector of the node */
 struct bset *tnode_bset_at(struct tnode *n, u32 sector)
 {
 	return sector ? &((struct btree_node_entry *) (n->buf + sector * 512))->keys
 		      : &((struct btree_node *) n->buf)->keys;
 }
 
+/** tnode_seal - compute the checksum of the bset at a sector again */
 void tnode_seal(struct tnode *n, u32 sector)
 {
 	struct bset *i = tnode_bset_at(n, sector);
@@ -190,6 +207,7 @@ void tnode_seal(struct tnode *n, u32 sector)
 	*csum = bch2_checksum(n->csum_type, nonce, &n->c->chacha20_key, csum + 1, len);
 }
 
+/** tnode_bset - append a bset; false: no room */
 bool tnode_bset(struct tnode *n, const struct tkey *k, unsigned nr, u64 journal_seq, bool pack)
 {
 	const u32 header = n->sector ? sizeof(struct btree_node_entry)
@@ -225,6 +243,7 @@ bool tnode_bset(struct tnode *n, const struct tkey *k, unsigned nr, u64 journal_
 	return true;
 }
 
+/** tnode_ptr - a pointer to the node, as it would be at a place on a device */
 struct tkey tnode_ptr(const struct tnode *n, unsigned dev, u64 sector)
 {
 	const struct btree_node *d = (const struct btree_node *) n->buf;
@@ -242,6 +261,7 @@ struct tkey tnode_ptr(const struct tnode *n, unsigned dev, u64 sector)
 	return k;
 }
 
+/** tnode_btree - the node in memory, as if it had been read, not yet checked */
 struct btree *tnode_btree(const struct tnode *n)
 {
 	const struct btree_node *d = (const struct btree_node *) n->buf;
@@ -254,6 +274,7 @@ struct btree *tnode_btree(const struct tnode *n)
 	return b;
 }
 
+/** tnode_btree_free - free what tnode_btree() returned */
 void tnode_btree_free(struct btree *b)
 {
 	kvfree(b->idx);
