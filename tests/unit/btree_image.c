@@ -151,6 +151,7 @@ void timg_write(struct bch_fs *c, unsigned dev, u64 sector, const void *buf, siz
 
 /* --- nodes --- */
 
+/** tnode_init - begin a node; @f: NULL for the format of a new root */
 void tnode_init(struct tnode *n, struct bch_fs *c, unsigned btree, unsigned level,
 		struct bpos min, struct bpos max, const struct bkey_format *f, u64 seq)
 {
