@@ -213,7 +213,7 @@ static int kill_replica(struct bch_fs *c, struct kill *k, const struct node *n,
 				 tools_strerror(ret)) : 0;
 }
 
-/* Pointers of the node on the wanted device; with @write, damages them. 0 or 1 after a message. */
+/* The node's replicas on the wanted device; with @write, damages them. 1 after a message. */
 static int kill_node(struct bch_fs *c, struct kill *k, const struct node *n, bool write)
 {
 	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c(bkey_i_to_s_c(&n->key));
@@ -290,14 +290,14 @@ int cmd_kill_btree_node(int argc, char *argv[])
 		{ .name = "dev", .letter = 'd', .type = TOOLS_ARG_U64, .dest = &k.dev,
 		  .value = "INDEX", .given = &k.dev_given,
 		  .help = "Only the replica on this device" },
-		{ .name = "passphrase-file", .type = TOOLS_ARG_STRING, .dest = &k.passphrase_file,
-		  .value = "FILE", .help = "Read the passphrase from a file" },
+		{ .name = "passphrase-file", .type = TOOLS_ARG_STRING, .value = "FILE",
+		  .dest = &k.passphrase_file, .help = "Read the passphrase from a file" },
 		{}
 	};
 	const struct tools_cmdline cmd = {
 		.name			= "kill_btree_node",
 		.positionals		= "DEVICE...",
-		.summary		= "Damage btree nodes of a clean filesystem, to test repair",
+		.summary		= "Damage btree nodes on purpose, to test repair",
 		.details		=
 	"The first block of each replica is overwritten with zeroes. This cannot be undone.\n",
 		.args			= args,

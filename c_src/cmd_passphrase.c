@@ -141,7 +141,7 @@ static int run(const struct tools_cmdline *cmd, int argc, char *argv[], bool rem
 	int ret;
 
 	nr = tools_args(cmd, argc, argv, &pos);
-	c = tools_open_super(pos, nr, &opts, NULL);
+	c = tools_open_super(pos, nr, &opts);
 	if (!c)
 		return 1;
 

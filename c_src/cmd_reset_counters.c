@@ -100,7 +100,7 @@ int cmd_reset_counters(int argc, char *argv[])
 		return 1;
 
 	opt_set(opts, degraded, BCH_DEGRADED_very);
-	c = tools_open_super(pos, 1, &opts, NULL);
+	c = tools_open_super(pos, 1, &opts);
 	if (!c)
 		return 1;
 

@@ -19,6 +19,7 @@
 #include "sb/disk_groups.h"
 #include "sb/field.h"
 #include "sb/members.h"
+#include "sb/validate.h"
 #include "sb/write.h"
 #include "tools-open.h"
 #include "tools.h"
@@ -84,8 +85,8 @@ static const char *take(void *dest, const char *value)
 	return NULL;
 }
 
-/* Up to three spellings per option, a synonym, -d, and the end. */
-#define SLOTS_MAX	(3 * bch2_opts_nr + 3)
+/* Up to three spellings per option and for a synonym, -d, and the end. */
+#define SLOTS_MAX	(3 * bch2_opts_nr + 5)
 
 struct arg_table {
 	struct tools_arg	args[SLOTS_MAX];
@@ -146,6 +147,8 @@ static struct arg_table *arg_table(struct settings *s)
 			add_other_name(t, s, id, "no-", bch2_opt_table[id].name, "0");
 		}
 	add_other_name(t, s, Opt_usrquota, "", "quota", NULL);
+	add_other_name(t, s, Opt_usrquota, "no", "quota", "0");
+	add_other_name(t, s, Opt_usrquota, "no-", "quota", "0");
 	return t;
 }
 
@@ -330,6 +333,24 @@ static void store(struct bch_fs *c, const struct settings *s)
 	}
 }
 
+/* Some values stand for something else when they are read (10 section 5.9). */
+static int check_stored(struct bch_fs *c, const struct settings *s)
+{
+	int ret = bch2_sb_fixup(&c->disk_sb);
+
+	if (ret)
+		return tools_error("%s", tools_strerror(ret));
+
+	for (unsigned i = 0; i < s->nr; i++) {
+		const struct setting *o = &s->d[i];
+
+		if (!is_device_option(o->id) && bch2_opt_from_sb(c->disk_sb.sb, o->id) != o->v)
+			ret = tools_error("invalid value '%s' for %s: cannot be stored", o->text,
+					  bch2_opt_table[o->id].name);
+	}
+	return ret;
+}
+
 /* Data types, a bit each, that some device takes. */
 static unsigned types_writable(const struct bch_sb *sb)
 {
@@ -354,6 +375,8 @@ static int set_options(struct bch_fs *c, struct settings *s, char **args, unsign
 
 	before = types_writable(c->disk_sb.sb);
 	store(c, s);
+	if (check_stored(c, s))
+		return 1;
 	if (before & ~types_writable(c->disk_sb.sb))
 		return tools_error("no device would be left that journal, btree or user data can "
 				   "be written to");
@@ -385,7 +408,7 @@ int cmd_set_fs_option(int argc, char *argv[])
 	if (!s.nr)
 		tools_error("no options given");
 	else
-		c = tools_open_super(pos, nr, &opts, NULL);
+		c = tools_open_super(pos, nr, &opts);
 	if (c) {
 		mutex_lock(&c->sb_lock);
 		ret = set_options(c, &s, pos, nr);

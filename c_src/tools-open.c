@@ -164,7 +164,8 @@ static int super_refuse(struct bch_fs *c, const char *name)
 	int ret;
 
 	ret = bch2_sb_may_write(c, &msgs);
-	if (!ret && c->opts.degraded != BCH_DEGRADED_very)
+	if (!ret && c->opts.degraded != BCH_DEGRADED_yes &&
+	    c->opts.degraded != BCH_DEGRADED_very)
 		ret = bch2_fs_may_start(c, &msgs);
 	if (msgs.pos && msgs.buf[msgs.pos - 1] == '\n')
 		msgs.buf[--msgs.pos] = '\0';
@@ -175,18 +176,26 @@ static int super_refuse(struct bch_fs *c, const char *name)
 	return ret;
 }
 
-struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts,
-				struct tools_devices *devs)
+/**
+ * tools_open_super - open a filesystem to change its superblock, and nothing else
+ * @args: device names
+ * @nr: their number
+ * @opts: options; nostart is added
+ *
+ * Opened for writing, exclusively, without its key, never started. Devices may
+ * be missing only if option degraded, given or stored, says so.
+ *
+ * Returns it for bch2_fs_stop(), NULL after a message.
+ */
+struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts)
 {
-	struct tools_devices mine;
+	struct tools_devices devs;
 	struct bch_fs *c;
 
 	opt_set(*opts, nostart, true);
-	tools_expand_devices(args, nr, devs ?: &mine);
-	if (!devs)
-		devs = &mine;
+	tools_expand_devices(args, nr, &devs);
 
-	c = bch2_fs_open((const char *const *) devs->d, devs->nr, opts);
+	c = bch2_fs_open((const char *const *) devs.d, devs.nr, opts);
 	if (IS_ERR(c)) {
 		tools_error("cannot open %s: %s", args[0], tools_strerror(PTR_ERR(c)));
 		c = NULL;
@@ -194,11 +203,16 @@ struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts 
 		bch2_fs_stop(c);
 		c = NULL;
 	}
-	if (devs == &mine)
-		tools_devices_free(devs);
+	tools_devices_free(&devs);
 	return c;
 }
 
+/**
+ * tools_write_super - write the changed superblock
+ * @c: filesystem; the caller holds c->sb_lock
+ *
+ * Returns an exit status: 1 after a message, also if some copies are missing.
+ */
 int tools_write_super(struct bch_fs *c)
 {
 	const int ret = bch2_write_super(c);

@@ -34,13 +34,10 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 /*
  * Opens a filesystem to change its superblock, and nothing else: for writing,
  * exclusively, without its key, without starting it. All devices must be there
- * unless option degraded, given or stored, says otherwise. @devs are the names
- * after expansion, to be freed by the caller also after an error; NULL: not of
- * interest. NULL: a message was printed. To be given to bch2_fs_stop().
+ * unless option degraded, given or stored, says otherwise. NULL: a message was
+ * printed. To be given to bch2_fs_stop().
  */
-struct tools_devices;
-struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts,
-				struct tools_devices *devs);
+struct bch_fs *tools_open_super(char *const *args, unsigned nr, struct bch_opts *opts);
 
 /*
  * Writes the changed superblock; the caller holds c->sb_lock. Returns an exit

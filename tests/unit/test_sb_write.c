@@ -25,9 +25,7 @@
 
 #include "init/fs.h"
 #include "sb/assemble.h"
-#include "sb/layout.h"
 #include "sb/members.h"
-#include "sb/replicas.h"
 #include "sb/write.h"
 #include "shim/blkdev.h"
 #include "shim/faults.h"
@@ -95,7 +93,6 @@ static bool see_alloc(size_t size, gfp_t gfp, void *arg)
 }
 
 static const struct shim_fault_hooks hooks = { .bio = see_bio, .alloc = see_alloc };
-
 static void forget_requests(void)
 {
 	while (nr_req) {
@@ -661,7 +658,7 @@ static void changed_elsewhere(void **state)
 	close_fs(c);
 	bch2_free_super(&h);
 
-	/* another filesystem altogether */
+	/* another filesystem */
 	make(&h, 1);
 	put_images(&h);
 	c = open_fs(1, false);
