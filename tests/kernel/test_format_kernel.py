@@ -6,6 +6,7 @@ Formatted here, mounted there: needs a kernel under QEMU as test_kernel_reads_ba
 where that is missing, and with SKIP_KERNEL=1. One run of the kernel takes all filesystems, as
 booting it takes longer than anything else.
 """
+import hashlib
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import subprocess
 
 import pytest
 
+import images
 import manifest
 import run
 
@@ -35,9 +37,14 @@ CASES = {
     'options': '--compression=zstd:3 --metadata_checksum=xxhash --data_checksum=crc64 '
                '--str_hash=crc32c --btree_node_size=64k --fs_label=opts --nodiscard --trim @',
     'passphrase': '--encrypted --passphrase_file=PASS @',
+    'unlocked': '--encrypted --passphrase_file=PASS --version=1.13 @',
 }
-# The kernel mounts the last one only with its key in a keyring.
-NR_KEYED = 'passphrase'
+# The kernel mounts these only with their keys in a keyring. One key is made here; for the other
+# one other tools of that version read the superblock and the passphrase.
+KEYS = {
+    'passphrase': 'keyctl padd user bcachefs:UUID @u < /share/key',
+    'unlocked': "printf '%s\\n' | bcachefs unlock -k user DEV" % images.PASSPHRASE,
+}
 
 MOUNTS = '''
 set -u
@@ -77,9 +84,20 @@ def make(scratch, passfile, name):
     return disks
 
 
+def uuid(path):
+    return re.search(r'External UUID: +(\S+)', run.bcachefs('show-super', path, rc=0).out).group(1)
+
+
+def passphrase_key():
+    return hashlib.scrypt(images.PASSPHRASE.encode(), salt=b'bcache\0', n=1 << 14, r=8, p=16,
+                          dklen=32, maxmem=1 << 26)
+
+
 def kernel(scratch, disks, job, seconds=600):
     share = os.path.join(scratch, 'share')
     os.makedirs(share, exist_ok=True)
+    with open(os.path.join(share, 'key'), 'wb') as f:
+        f.write(passphrase_key())
     script = os.path.join(scratch, 'job.sh')
     with open(script, 'w') as f:
         f.write(job)
@@ -109,23 +127,22 @@ def test_kernel_initialises(scratch, passfile):
     if not os.access(os.path.join(BIN, 'run'), os.X_OK):
         pytest.skip('no kernel to run: %s/run' % BIN)
 
-    disks, job, all_disks = {}, MOUNTS, []
+    disks, job, all_disks = {}, MOUNTS + 'keyctl link @u @s\n', []
     for name in CASES:
         disks[name] = make(scratch, passfile, name)
         numbers = range(len(all_disks), len(all_disks) + len(disks[name]))
         all_disks += disks[name]
-        if name != NR_KEYED:
-            job += 'one %s %s\n' % (name, ' '.join('/dev/disk%d' % n for n in numbers))
-        else:
-            # without the key it must be refused, and say why
-            job += 'mount -i -t bcachefs /dev/disk%d /mnt && fail=1\n' % numbers[0]
-            job += 'dmesg | tail -20 > /share/locked.dmesg\n'
+        devs = ' '.join('/dev/disk%d' % n for n in numbers)
+        if name in KEYS:
+            # without the key it must be refused
+            job += 'mount -i -t bcachefs %s /mnt && fail=1\n' % devs
+            job += KEYS[name].replace('UUID', uuid(disks[name][0])).replace('DEV', devs) + \
+                ' || fail=1\n'
+        job += 'one %s %s\n' % (name, devs)
     rc, text, share = kernel(scratch, all_disks, job + 'exit $fail\n')
     assert rc == 0, text[-6000:]
 
     for name in CASES:
-        if name == NR_KEYED:
-            continue
         with open(os.path.join(share, name + '.dmesg')) as f:
             log = f.read()
         assert 'initializing new filesystem' in log, log
@@ -134,9 +151,10 @@ def test_kernel_initialises(scratch, passfile):
             m = json.load(f)
         assert len(m['entries']) > 100
         out = os.path.join(scratch, 'out-' + name)
-        r = run.bcachefs('restore', ':'.join(disks[name]), out, devices=disks[name], timeout=120)
+        key = ['--passphrase-file', passfile] if name in KEYS else []
+        r = run.bcachefs('restore', *key, ':'.join(disks[name]), out, devices=disks[name],
+                         timeout=120)
         diff = manifest.compare_dir(m, out)
         assert r.rc == 0 and not diff, '%s: %s\n%r' % (name, '\n'.join(diff[:20]), r)
-        run.bcachefs('fsck', '-n', *disks[name], devices=disks[name], rc=0)
-    with open(os.path.join(share, 'locked.dmesg')) as f:
-        assert 'key' in f.read()
+        run.bcachefs('fsck', '-n', *disks[name], devices=disks[name], rc=0,
+                     stdin=images.PASSPHRASE + '\n')
