@@ -26,6 +26,8 @@
 	  "Change stored options of an unmounted filesystem")				\
 	x(reset_counters, "reset-counters", superblock,					\
 	  "Reset persistent counters")							\
+	x(strip_alloc,	"strip-alloc",	superblock,					\
+	  "Remove allocation information, to make a small image")			\
 	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\
