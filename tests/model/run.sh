@@ -27,30 +27,30 @@ failed=0
 one()
 {
 	local name=$1 want=$2 model=$3 defs=("${@:4}") cflags=(-DSAFETY) args=() got
-	local dir=$work/$name out
+	local dir=$work/$name opt=-O0 depth=100000 out
 
 	case $name in *$only*) ;; *) return ;; esac
 	mkdir -p "$dir" && cp "$here"/*.pml "$here"/*.h "$dir" && cd "$dir" || exit 2
 	case $want in
-	ok) ;;
+	ok) opt=-O1 ;;
 	deadlock) defs+=(-DONLY=ID_I6) ;;
 	livelock) defs+=(-DONLY=ID_I6) ;;
 	*) defs+=("-DONLY=ID_$want") ;;
 	esac
 	case " ${defs[*]} " in *" -DPROGRESS "*) cflags=(-DNP -DNFAIR=3); args=(-l -f) ;; esac
 	if [ "$size" = big ] && [ "$want" = ok ]; then
-		cflags+=(-DCOLLAPSE); args+=(-w27)
+		cflags+=(-DCOLLAPSE); args+=(-w27); opt=-O2; depth=2000000
 	else
-		args+=(-w22)
+		args+=(-w20)
 	fi
 	if ! spin "${defs[@]}" -a "$model.pml" >spin.out 2>&1 ||
-	   ! $CC -w -O2 "${cflags[@]}" -DMEMLIM="$MEM" -o pan pan.c >gcc.out 2>&1; then
+	   ! $CC -w "$opt" "${cflags[@]}" -DMEMLIM="$MEM" -o pan pan.c >gcc.out 2>&1; then
 		cat spin.out gcc.out >&2
 		echo "$name: does not compile" >&2
 		failed=1
 		return
 	fi
-	timeout "$SECONDS_EACH" ./pan -m2000000 "${args[@]}" >pan.out 2>&1 || echo stopped >>pan.out
+	timeout "$SECONDS_EACH" ./pan -m$depth "${args[@]}" >pan.out 2>&1 || echo stopped >>pan.out
 	out=$(cat pan.out)
 	got=$(verdict "$out")
 	[ "$got" = "$want" ] || { failed=1; got="$got, not $want"; }
