@@ -14,7 +14,7 @@
 SHELL		:= /bin/bash
 .DEFAULT_GOAL	:= all
 
-FRONT		:= all demo check check-quick bench fuzz fuzz-smoke kbuild-check check-valgrind \
+FRONT		:= all demo check check-quick bench fuzz fuzz-smoke model kbuild-check check-valgrind \
 		   coverage clang asan ubsan tsan unit-tests fuzz-targets format-check
 
 # DEPS_READY=1 skips the look at installed packages (package builds set it).

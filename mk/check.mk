@@ -7,6 +7,7 @@
 ## make demo            a real image and a damaged copy of it: check, then copy the files out
 ## make fuzz            every fuzz target, FUZZ_SECONDS each (default 600)
 ## make fuzz-smoke      every fuzz target, about a minute in all
+## make model           the models of journal replay at their largest bounds (tests/model)
 ## make kbuild-check    compile the core against the headers of a real kernel
 ## make format-check    compare the tree with .clang-format
 ## make bench           time and memory on a filesystem of 200,000 files, next to fio
@@ -29,6 +30,10 @@ check-quick: all unit-tests
 .PHONY: demo
 demo: all
 	$(Q)BUILD=$(abspath $(O)) tests/tools/demo.sh
+
+.PHONY: model
+model:
+	$(Q)tests/model/run.sh big
 
 .PHONY: kbuild-check
 kbuild-check:
