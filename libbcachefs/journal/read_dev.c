@@ -107,8 +107,10 @@ static void bucket_submit(struct bucket_buf *b, u32 slot)
 	b->damaged	= false;
 	reinit_completion(&b->done);
 
-	b->bio = bio_alloc(ca->disk_sb.bdev, DIV_ROUND_UP(bytes, PAGE_SIZE) + 1, REQ_OP_READ,
-			   GFP_KERNEL);
+	/* small buffers may straddle a page, those of the largest read begin with one */
+	b->bio = bio_alloc(ca->disk_sb.bdev,
+			   min_t(unsigned, DIV_ROUND_UP(bytes, PAGE_SIZE) + 1, BIO_MAX_VECS),
+			   REQ_OP_READ, GFP_KERNEL);
 	b->bio->bi_iter.bi_sector = b->sector;
 	b->bio->bi_end_io	= bucket_endio;
 	b->bio->bi_private	= b;
@@ -277,10 +279,6 @@ static ssize_t bucket_scan_one(struct journal_dev_read *d, struct bucket_scan *s
 	};
 	int ret;
 
-	/* rest of an earlier lap */
-	if (cp.seq < s->highest)
-		return s->bad_seen ? block : 0;
-
 	if (cp.bytes > s->csum_budget) {
 		bch_err(c, "%s: journal bucket %llu: too many overlapping entries, ignoring the "
 			   "rest",
@@ -291,6 +289,10 @@ static ssize_t bucket_scan_one(struct journal_dev_read *d, struct bucket_scan *s
 
 	bucket_ensure(b, s->pos + cp.bytes);
 	cp.ptr.csum_good = !cp.cut && jset_csum_good(c, j, cp.bytes);
+	/* rest of an earlier lap */
+	if (cp.ptr.csum_good && cp.seq < s->highest)
+		return s->bad_seen ? block : 0;
+
 	if (cp.ptr.csum_good) {
 		cp.hash = xxh64(&j->magic, cp.bytes - offsetof(struct jset, magic), 0);
 		jset_decrypt(c, j, cp.bytes);

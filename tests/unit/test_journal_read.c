@@ -26,6 +26,7 @@
 #include "journal/text.h"
 #include "journal/validate.h"
 #include "sb/fsck_err.h"
+#include "shim/faults.h"
 #include "shim/log.h"
 #include "util/bpos.h"
 #include "util/checksum.h"
@@ -503,6 +504,53 @@ static void big_bucket(void **state)
 	image_free(&im);
 }
 
+/*
+ * A header that lost its checksum says nothing: not even that it is from an
+ * earlier lap, and that there is nothing behind it.
+ */
+static void damaged_number(void **state)
+{
+	struct image im;
+	unsigned o;
+
+	image_create(&im, 1, 0, 64);
+	o = put_common(&im, 0);
+	o = PUT(&im, 0, 1, o, .seq = 2, .last_seq = 2, .bad_csum = true);
+	o = PUT(&im, 0, 1, o, .seq = 11, .last_seq = 11, .key = 11);
+	PUT(&im, 0, 1, o, .seq = 4, .last_seq = 4);
+	assert_int_equal(image_read(&im), 0);
+	assert_window(&im, 11, 11, 12);
+	assert_null(bch2_journal_entry_find(im.c, 4));
+	image_free(&im);
+}
+
+static blk_status_t count_vecs(struct bio *bio, void *arg)
+{
+	unsigned *most = arg;
+
+	if (bio->bi_max_vecs > *most)
+		*most = bio->bi_max_vecs;
+	return BLK_STS_OK;
+}
+
+/* No kernel makes bios with more than BIO_MAX_VECS pieces. */
+static void bios_of_big_buckets(void **state)
+{
+	unsigned most = 0;
+	const struct shim_fault_hooks hooks = { .bio = count_vecs, .arg = &most };
+	struct image im;
+
+	image_create(&im, 1, 3, 8192);
+	put_common(&im, 0);
+	shim_set_fault_hooks(&hooks);
+	assert_int_equal(image_read(&im), 0);
+	shim_set_fault_hooks(NULL);
+	assert_window(&im, 7, 9, 10);
+	assert_true(most > 0);
+	assert_in_range(most, 1, BIO_MAX_VECS);
+	image_free(&im);
+}
+
 static void encrypted(void **state)
 {
 	struct image im;
@@ -879,6 +927,8 @@ int main(void)
 		cmocka_unit_test(huge_gap),
 		cmocka_unit_test(blacklisted),
 		cmocka_unit_test(stale_lap),
+		cmocka_unit_test(damaged_number),
+		cmocka_unit_test(bios_of_big_buckets),
 		cmocka_unit_test(big_bucket),
 		cmocka_unit_test(encrypted),
 		cmocka_unit_test(interrupted_rewind),
