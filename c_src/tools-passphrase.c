@@ -84,9 +84,10 @@ static char *ask_on_terminal(const char *prompt)
 	quiet = old;
 	quiet.c_lflag &= ~(ECHO | ECHONL);
 
+	/* First no echo, then the prompt: who types at once is not shown, nor lost. */
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	fputs(prompt, stderr);
 	fflush(stderr);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	line = read_line(stdin);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	fputc('\n', stderr);
