@@ -33,6 +33,7 @@
 #include "journal/journal_types.h"
 #include "btree/btree_types.h"
 #include "btree/snapshot_table_types.h"
+#include "alloc/alloc_types.h"
 #include "data/data_types.h"
 #include "init/init_types.h"
 
@@ -206,6 +207,34 @@ struct bch_fs {
 		int	(*request_pass)(struct bch_fs *c, unsigned stable_pass);
 		/* A btree node has been lost (spec 31 section 7.1). */
 		void	(*btree_lost_data)(struct bch_fs *c, unsigned btree);
+
+		/*
+		 * Space for one btree node: append pointers worth @nr_replicas to
+		 * @k; the buckets stay open until open_buckets_put().
+		 */
+		int	(*alloc_btree_ptrs)(struct btree_trans *trans, struct bkey_i *k,
+					    unsigned sectors, unsigned nr_replicas,
+					    unsigned watermark, struct open_bucket_refs *ob);
+		void	(*open_buckets_put)(struct bch_fs *c, struct open_bucket_refs *ob);
+		/*
+		 * Add the delta @k to the counters in memory; fails without effect
+		 * with btree_insert_need_mark_replicas if a replicas entry is missing.
+		 */
+		int	(*accounting_apply)(struct btree_trans *trans, const struct bkey_i *k);
+		void	(*accounting_unapply)(struct btree_trans *trans, const struct bkey_i *k);
+		/* Write the replicas entries the deltas of @trans need; no locks held. */
+		int	(*replicas_cure)(struct btree_trans *trans);
+		int	(*disk_reservation_add)(struct bch_fs *c, struct disk_reservation *res,
+						u64 sectors, unsigned flags);
+		/* Superblock entry "journal data on @devs", before the first write there. */
+		int	(*journal_mark_replicas)(struct bch_fs *c,
+						 const struct bch_devs_mask *devs);
+		/* A flush entry became durable: emptied buckets may be discarded. */
+		void	(*journal_flushed)(struct bch_fs *c);
+		void	(*emergency_ro)(struct bch_fs *c);
+		/* Keep the filesystem read-write; false: it is not, or going read-only. */
+		bool	(*write_ref_get)(struct bch_fs *c);
+		void	(*write_ref_put)(struct bch_fs *c);
 	} up;
 };
 

@@ -30,6 +30,15 @@ struct btree_root {
 struct bch_fs_btree {
 	struct btree_root	roots[BTREE_ID_NR_MAX];
 	struct btree_cache	cache;
+
+	spinlock_t		root_lock;	/* covers roots[].b and the descriptions */
+	/* Live transactions, for the deadlock detector; under trans_lock. */
+	spinlock_t		trans_lock;
+	struct list_head	trans_list;
+	struct mutex		lock_graph;	/* one detector walks at a time */
+	/* Tests: every so many lookups, allocations and commits restart; 0: none. */
+	unsigned		restart_fault_every;
+	atomic_t		restart_fault_count;
 };
 
 #endif /* _BCACHEFS_BTREE_TYPES_H */

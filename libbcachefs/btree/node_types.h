@@ -18,6 +18,7 @@
 #include <linux/types.h>
 
 #include "bcachefs_format.h"
+#include "btree/trans_types.h"
 
 struct bch_fs;
 
@@ -48,7 +49,23 @@ enum btree_node_flag {
 	BTREE_NODE_fake,		/* empty root in memory only */
 	BTREE_NODE_need_rewrite,	/* damaged, repaired in memory, or a copy is bad */
 	BTREE_NODE_permanent,		/* a root: never evicted */
+	/* --- live core (spec 21 section 9) --- */
+	BTREE_NODE_dead,		/* taken out of the tree: never lock it again */
+	BTREE_NODE_dirty,		/* has unwritten changes; holds a pin */
+	BTREE_NODE_need_write,		/* write as soon as nothing is in the way */
+	BTREE_NODE_write_in_flight,
+	BTREE_NODE_write_blocked,	/* nr_blocked is not 0 */
+	BTREE_NODE_will_make_reachable,	/* new node of an unfinished interior update */
+	BTREE_NODE_never_write,		/* NW-3 */
+	BTREE_NODE_dying,		/* replaced: its interior update has its pins */
 };
+
+/* What a write of a node keeps pinned until it is complete; two of them alternate. */
+struct btree_write {
+	struct journal_entry_pin pin;
+};
+
+struct btree_update;
 
 /* Keys that did not survive reading, for reports. */
 struct btree_node_read_stats {
@@ -104,6 +121,29 @@ struct btree {
 	u16			written;	/* sectors used by the bsets */
 	struct btree_node_read_stats stats;
 
+	/*
+	 * --- live core ---
+	 * The log is a heap of words: what is on disk in front, newer keys behind.
+	 */
+	struct six_lock		six;		/* covers the contents */
+	u32			written_words;	/* keys at offsets below are in written bsets */
+	u32			heap_words;	/* used words of the buffer */
+	u32			dead_words;	/* words of keys no index names */
+	u32			idx_size;	/* entries there is room for */
+	u16			*wh_idx;	/* whiteouts owed to disk: offsets, ascending position */
+	u32			nr_wh;
+	u32			wh_size;
+	u32			unwritten_u64s;	/* words of unwritten live keys and whiteouts */
+	u64			unwritten_seq;	/* guard of the next bset: NW-4 */
+	struct btree_write	writes[2];
+	u8			write_slot;	/* which of writes[] new changes pin */
+	u16			nr_blocked;	/* interior updates that block writing */
+	u32			sib_u64s[2];	/* merge estimates, previous and next; ~0: never */
+	/* Interior update this new node belongs to, under its lock. */
+	struct btree_update	*update;
+	struct list_head	blocked_by;	/* updates whose parent node this is */
+	struct list_head	write_list;	/* btree_trans.writes */
+
 	/* Read in flight; under .lock, or the cache's lock when not pinned. */
 	struct btree_node_io	*io;
 };
@@ -150,8 +190,6 @@ struct btree_iter_bad {
 	struct bpos		end;		/* last one */
 };
 
-struct btree_trans;
-
 struct btree_iter {
 	struct btree_trans	*trans;		/* NULL: not initialised */
 	struct list_head	list;		/* btree_trans.iters */
@@ -175,18 +213,6 @@ struct btree_iter {
 	u32			anc_id;
 	u32			anc_of;
 	bool			anc_res;
-};
-
-/*
- * A reader's session: iterators and the nodes they pin belong to it. Used by one
- * thread at a time.
- */
-struct btree_trans {
-	struct bch_fs		*c;
-	struct list_head	iters;
-	unsigned		nr_iters;
-	unsigned		restart_count;
-	u64			nr_bad;		/* subtrees skipped (BTREE_ITER_skip_bad) */
 };
 
 #endif /* _BCACHEFS_BTREE_NODE_TYPES_H */

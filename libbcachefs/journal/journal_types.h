@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "bcachefs_format.h"
+#include "journal/writer_types.h"
 
 struct journal_replay;
 

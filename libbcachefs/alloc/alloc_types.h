@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Allocation state of a filesystem and its devices: open buckets, reservations,
+ * usage. Data declarations only.
+ */
+#ifndef _BCACHEFS_ALLOC_TYPES_H
+#define _BCACHEFS_ALLOC_TYPES_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+#include "bcachefs_format.h"
+
+/* Buckets held open by one owner; slot numbers, 0 is no bucket. */
+struct open_bucket_refs {
+	u8			nr;
+	u16			v[BCH_BKEY_PTRS_MAX];
+};
+
+/* Sectors promised to somebody and not used yet. */
+struct disk_reservation {
+	u64			sectors;
+	u32			gen;
+	unsigned		nr_replicas;
+};
+
+/* What a device holds, by data type; the mirror of its dev_data_type counters. */
+struct bch_dev_usage {
+	atomic64_t		buckets[BCH_DATA_NR];
+	atomic64_t		sectors[BCH_DATA_NR];
+	atomic64_t		fragmented[BCH_DATA_NR];	/* sectors */
+};
+
+#endif /* _BCACHEFS_ALLOC_TYPES_H */
