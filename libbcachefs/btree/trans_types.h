@@ -31,7 +31,7 @@ struct disk_reservation;
 /* One lock held; repeated holds are counted. */
 struct trans_held {
 	void			*obj;		/* struct six_lock or struct mutex */
-	u32			nr[3];		/* by enum six_lock_type; a mutex counts as intent */
+	u32			nr[3];		/* by six_lock_type; a mutex is intent */
 	bool			mutex;
 };
 
@@ -85,7 +85,7 @@ struct btree_update_entry {
 	bool			cached;		/* goes to the key cache entry */
 	bool			insert_trigger_run;
 	bool			overwrite_trigger_run;
-	bool			key_cache_already_flushed; /* written through: its twin is journalled */
+	bool			key_cache_already_flushed; /* its twin is journalled */
 	struct btree_iter	*iter;		/* own iterator, intent locked at .level */
 	struct bkey_i		*k;		/* new key, in the arena or the caller's */
 	/* Key replaced, as seen through all sources but pending updates. */
@@ -94,7 +94,7 @@ struct btree_update_entry {
 	/* Old value copied into the arena when locks may be dropped; .old_v points there. */
 };
 
-/* Called with the journal reservation held, all nodes write locked; must not fail late. */
+/* Called with the journal reservation held and all nodes write locked. */
 struct btree_trans_commit_hook {
 	struct btree_trans_commit_hook *next;
 	int		(*fn)(struct btree_trans *trans, struct btree_trans_commit_hook *hook);
@@ -148,7 +148,7 @@ struct btree_trans {
 	u64			nr_bad;		/* subtrees skipped (BTREE_ITER_skip_bad) */
 
 	struct trans_locks	locks;
-	bool			locked;		/* locks may be held; false after bch2_trans_unlock() */
+	/* Code of the restart that is due, or 0; only begin is allowed then. */
 	/* Code of the restart that is due; 0: none. No call but begin is allowed then. */
 	int			restarted;
 	u32			restart_count;

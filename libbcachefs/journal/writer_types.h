@@ -63,7 +63,7 @@ enum journal_pin_type {
 struct journal_entry_pin {
 	struct list_head	list;
 	journal_pin_flush_fn	flush;
-	u64			seq;		/* 0: not pinned; under the pin lock, read with READ_ONCE */
+	u64			seq;		/* 0: not pinned; changes under the pin lock */
 	u8			type;		/* enum journal_pin_type */
 };
 
