@@ -33,9 +33,12 @@
 #include "journal/journal_types.h"
 #include "btree/btree_types.h"
 #include "btree/snapshot_table_types.h"
+#include "alloc/accounting_types.h"
 #include "alloc/alloc_types.h"
 #include "data/data_types.h"
 #include "init/init_types.h"
+
+struct bch_gc;
 
 /* A set of member devices, one bit per member index. */
 struct bch_devs_mask {
@@ -109,6 +112,12 @@ struct bch_dev {
 	struct bch_sb_handle	disk_sb;
 
 	struct journal_device	journal;
+
+	/* Mirror of the dev_data_type counters (alloc/accounting_live.h). */
+	struct bch_dev_usage	usage;
+	/* Generation of each bucket, bucket_gens_nr of them (alloc/alloc_trigger.h). */
+	u8			*bucket_gens;
+	u64			bucket_gens_nr;
 
 	/* I/O errors met since open, by enum bch_member_error_type. */
 	atomic64_t		errors[BCH_MEMBER_ERROR_NR];
@@ -186,6 +195,11 @@ struct bch_fs {
 
 	/* Snapshot nodes in memory (btree/snapshot_table.h). */
 	struct bch_fs_snapshots	snapshots;
+
+	/* Space counters in memory. */
+	struct bch_fs_accounting accounting;
+	/* Recount that runs, or NULL (alloc/gc.h). */
+	struct bch_gc		*gc;
 
 	/* Decompression workspaces. */
 	struct bch_fs_data	data;
