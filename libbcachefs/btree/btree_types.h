@@ -26,6 +26,7 @@ struct btree_root {
 };
 
 #include "btree/node_types.h"
+#include "btree/write_buffer_types.h"
 
 struct bch_fs_btree {
 	struct btree_root	roots[BTREE_ID_NR_MAX];
@@ -39,6 +40,9 @@ struct bch_fs_btree {
 	/* Tests: every so many lookups, allocations and commits restart; 0: none. */
 	unsigned		restart_fault_every;
 	atomic_t		restart_fault_count;
+
+	struct bch_fs_btree_node_writes writes;
+	struct bch_fs_btree_write_buffer wb;
 };
 
 #endif /* _BCACHEFS_BTREE_TYPES_H */

@@ -128,7 +128,6 @@ struct btree {
 	struct six_lock		six;		/* covers the contents */
 	u32			written_words;	/* keys at offsets below are in written bsets */
 	u32			heap_words;	/* used words of the buffer */
-	u32			dead_words;	/* words of keys no index names */
 	u32			idx_size;	/* entries there is room for */
 	u16			*wh_idx;	/* whiteouts owed to disk: offsets, ascending position */
 	u32			nr_wh;
@@ -142,7 +141,7 @@ struct btree {
 	/* Interior update this new node belongs to, under its lock. */
 	struct btree_update	*update;
 	struct list_head	blocked_by;	/* updates whose parent node this is */
-	struct list_head	write_list;	/* btree_trans.writes */
+	struct list_head	write_list;	/* bch_fs_btree_node_writes.dirty */
 
 	/* Read in flight; under .lock, or the cache's lock when not pinned. */
 	struct btree_node_io	*io;
