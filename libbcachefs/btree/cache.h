@@ -33,4 +33,28 @@ int bch2_btree_root_read(struct bch_fs *c, unsigned btree, const struct bkey_i *
 int bch2_btree_root_alloc_fake(struct bch_fs *c, unsigned btree, unsigned level);
 struct btree *bch2_btree_root_get(struct bch_fs *c, unsigned btree);
 
+/* --- nodes that are made, not read --- */
+
+/*
+ * A node that nobody else knows: pinned once, unhashed, lock initialised, with a
+ * buffer for a full node. The last bch2_btree_node_put() frees it. NULL: no memory.
+ */
+struct btree *bch2_btree_node_mem_alloc(struct bch_fs *c);
+/* Make it known by the identity in b->key. 0, or -EEXIST. */
+int bch2_btree_node_hash_insert(struct bch_fs *c, struct btree *b);
+/* Out of the tree: BTREE_NODE_dead. Write locked, or private. Freed with its last pin. */
+void bch2_btree_node_hash_remove(struct bch_fs *c, struct btree *b);
+
+/* Replace b->key by a pointer to the same node; write locked. */
+void bch2_btree_node_set_key(struct bch_fs *c, struct btree *b, const struct bkey_i *k);
+/* The buffers of @b have another size now; pinned. */
+void bch2_btree_node_mem_changed(struct bch_fs *c, struct btree *b);
+
+/*
+ * The root of b->btree_id from now on, in memory only: takes a pin on @b, puts the
+ * one on the root before. Both intent locked. The description (roots[].key, level,
+ * alive) is the caller's.
+ */
+void bch2_btree_set_root_inmem(struct bch_fs *c, struct btree *b);
+
 #endif /* _BCACHEFS_BTREE_CACHE_H */

@@ -21,11 +21,11 @@
 /* --- sessions --- */
 
 /**
- * bch2_trans_get - begin a session of reading
+ * __bch2_trans_get - begin a session of reading
  *
  * Ends with bch2_trans_put(). Waits for memory rather than fail.
  */
-struct btree_trans *bch2_trans_get(struct bch_fs *c)
+struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn)
 {
 	struct btree_trans *trans = kzalloc(sizeof(*trans), GFP_KERNEL|__GFP_NOFAIL);
 

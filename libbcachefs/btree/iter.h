@@ -10,7 +10,9 @@
  *	}));
  *	bch2_trans_put(trans);
  *
- * A key that was returned is valid until the next call on the same iterator. An
+ * A key that was returned is valid until the next call on the same iterator, and
+ * no longer than its locks are held (TX-3). Every lookup may return a restart in
+ * place of a key: the attempt begins again (trans.h). Another
  * error comes in place of a key (bkey_err()); what could not be read is then in
  * iter->bad, and bch2_btree_iter_skip_bad() moves behind it.
  */
@@ -19,6 +21,7 @@
 
 #include "bcachefs.h"
 #include "btree/bkey.h"
+#include "btree/trans.h"
 
 enum btree_iter_flags {
 	BTREE_ITER_slots		= 1U << 0,	/* loops see empty slots too */
@@ -35,26 +38,11 @@ enum btree_iter_flags {
 	BTREE_ITER_nofill		= 1U << 11,	/* only what is in memory */
 	BTREE_ITER_skip_bad		= 1U << 12,	/* leave out unreadable subtrees */
 	BTREE_ITER_nopreserve		= 1U << 13,
+	BTREE_ITER_with_key_cache	= 1U << 14,	/* automatic */
+	BTREE_ITER_cached_nofill	= 1U << 15,	/* make no key cache entry */
+	BTREE_ITER_key_cache_fill	= 1U << 16,	/* the lookup that fills one */
+	BTREE_ITER_no_updates		= 1U << 17,	/* hide the own pending updates */
 };
-
-/* --- sessions --- */
-
-struct btree_trans *bch2_trans_get(struct bch_fs *c);
-void bch2_trans_put(struct btree_trans *trans);
-u32 bch2_trans_begin(struct btree_trans *trans);
-void bch2_trans_unlock(struct btree_trans *trans);
-
-/* Run @_do until it does not ask for a restart. */
-#define lockrestart_do(_trans, _do)						\
-({										\
-	int lockrestart_ret;							\
-										\
-	do {									\
-		bch2_trans_begin(_trans);					\
-		lockrestart_ret = (_do);					\
-	} while (bch2_err_matches(lockrestart_ret, BCH_ERR_transaction_restart)); \
-	lockrestart_ret;							\
-})
 
 /* --- iterators --- */
 
@@ -64,6 +52,40 @@ void bch2_trans_node_iter_init(struct btree_trans *trans, struct btree_iter *ite
 			       unsigned btree, struct bpos pos, unsigned locks_want,
 			       unsigned level, unsigned flags);
 void bch2_trans_iter_exit(struct btree_iter *iter);
+/* @dst is a second iterator at the same place, with locks of its own. */
+void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src);
+
+/* --- the path of an iterator --- */
+
+/*
+ * Make the path lead to iter->pos, locked at iter->level (intent with
+ * BTREE_ITER_intent, else read). 0, a restart, or an error: iter->bad.
+ */
+int bch2_btree_iter_traverse(struct btree_iter *iter);
+
+/* The node at iter->level after a successful traverse or peek, locked. */
+static inline struct btree *bch2_btree_iter_leaf(const struct btree_iter *iter)
+{
+	return iter->path[iter->level].b;
+}
+
+/* The node at @level, or NULL: only what is intent locked stays current. */
+static inline struct btree *bch2_btree_iter_node(const struct btree_iter *iter, unsigned level)
+{
+	return level < BTREE_MAX_DEPTH ? iter->path[level].b : NULL;
+}
+
+/*
+ * Intent locks from iter->level up to @level_max, as far as the btree goes, until
+ * downgraded. Implies a traverse. 0, a restart, or an error.
+ */
+int bch2_btree_iter_upgrade(struct btree_iter *iter, unsigned level_max);
+/* Back to what the flags say: read or intent at iter->level only. */
+void bch2_btree_iter_downgrade(struct btree_iter *iter);
+/* Level of the root the path begins at; after a traverse. */
+unsigned bch2_btree_iter_root_level(const struct btree_iter *iter);
+/* After a commit (TX-5): no more than read locks on what was read. */
+void bch2_trans_downgrade(struct btree_trans *trans);
 
 struct bkey_s_c bch2_btree_iter_peek_max(struct btree_iter *iter, struct bpos end);
 struct bkey_s_c bch2_btree_iter_peek_prev_min(struct btree_iter *iter, struct bpos min);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Life of a transaction (spec 21 section 2): attempts, restarts, its memory.
+ *
+ *	ret = lockrestart_do(trans, attempt(trans));
+ *
+ * runs attempt() until it returns something other than a restart. Rules TX-1 to
+ * TX-5: after a restart nothing but bch2_trans_begin(); an attempt has no effects
+ * before its commit; keys are valid while their path is locked.
+ */
+#ifndef _BCACHEFS_BTREE_TRANS_H
+#define _BCACHEFS_BTREE_TRANS_H
+
+#include "bcachefs.h"
+
+struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn);
+#define bch2_trans_get(_c)	__bch2_trans_get(_c, __func__)
+
+void bch2_trans_put(struct btree_trans *trans);
+u32 bch2_trans_begin(struct btree_trans *trans);
+
+/* Drop the locks of all iterators; what they stood on is kept in mind. */
+void bch2_trans_unlock(struct btree_trans *trans);
+/* Take them again: 0, everything read in this attempt is still so; or a restart (TX-4). */
+int bch2_trans_relock(struct btree_trans *trans);
+/* The same as unlock, before something that takes long: forgets about the overlay too. */
+void bch2_trans_unlock_long(struct btree_trans *trans);
+
+/* Note that @err, a restart, is due; its negative value. */
+int bch2_trans_restart(struct btree_trans *trans, int err);
+/* Tests: time for an injected restart? 0 or the restart. */
+int __bch2_trans_fault(struct btree_trans *trans);
+
+static inline int bch2_trans_fault(struct btree_trans *trans)
+{
+	return unlikely(READ_ONCE(trans->c->btree.restart_fault_every))
+		? __bch2_trans_fault(trans) : 0;
+}
+
+static inline bool bch2_trans_was_restarted(const struct btree_trans *trans, u32 count)
+{
+	return trans->restart_count != count;
+}
+
+/* Run @_do, which blocks, without locks. 0, its error, or a restart. */
+#define drop_locks_do(_trans, _do)						\
+({										\
+	bch2_trans_unlock(_trans);						\
+	int drop_locks_ret = (_do);						\
+	drop_locks_ret ?: bch2_trans_relock(_trans);				\
+})
+
+/* Run @_do until it does not ask for a restart. */
+#define lockrestart_do(_trans, _do)						\
+({										\
+	int lockrestart_ret;							\
+										\
+	do {									\
+		bch2_trans_begin(_trans);					\
+		lockrestart_ret = (_do);					\
+	} while (bch2_err_matches(lockrestart_ret, BCH_ERR_transaction_restart)); \
+	lockrestart_ret;							\
+})
+
+/*
+ * The same inside an attempt of the caller, which must begin again
+ * (transaction_restart_nested) if @_do had to: what the caller read is void then.
+ */
+#define nested_lockrestart_do(_trans, _do)					\
+({										\
+	const u32 nested_count = (_trans)->restart_count;			\
+	int nested_ret = (_do);							\
+										\
+	while (bch2_err_matches(nested_ret, BCH_ERR_transaction_restart)) {	\
+		bch2_trans_begin(_trans);					\
+		nested_ret = (_do);						\
+	}									\
+	if (!nested_ret && bch2_trans_was_restarted(_trans, nested_count))	\
+		nested_ret = bch2_trans_restart(_trans,				\
+				BCH_ERR_transaction_restart_nested);		\
+	nested_ret;								\
+})
+
+/* --- memory until the next begin; zeroed, never moves --- */
+
+/* ERR_PTR(-ENOMEM), or a restart (injected). */
+void *bch2_trans_kmalloc(struct btree_trans *trans, size_t bytes);
+
+/* Room for @u64s more words behind the used ones. 0 or -ENOMEM. Moves w->d. */
+int bch2_trans_words_reserve(struct btree_trans *trans, struct trans_words *w, unsigned u64s);
+/* The next @u64s words, now used, zeroed; NULL: no memory. */
+u64 *bch2_trans_words_add(struct btree_trans *trans, struct trans_words *w, unsigned u64s);
+
+#endif /* _BCACHEFS_BTREE_TRANS_H */
