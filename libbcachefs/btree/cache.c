@@ -144,12 +144,12 @@ static void cache_shrink(struct btree_cache *bc, u64 extra)
 }
 
 /* Account for what filling @b took. */
-static void node_filled(struct btree_cache *bc, struct btree *b, u64 bytes_before)
+static void node_filled(struct btree_cache *bc, struct btree *b, u64 bytes_before, int err)
 {
 	mutex_lock(&bc->lock);
 	bc->bytes += node_bytes(b) - bytes_before;
 	bc->nr_reads++;
-	bc->nr_failed += b->error != 0;
+	bc->nr_failed += err != 0;
 	bc->read_bytes += b->bytes;
 	cache_shrink(bc, 0);
 	mutex_unlock(&bc->lock);
@@ -180,24 +180,33 @@ static struct btree *node_find_or_insert(struct bch_fs *c, const struct bkey_i *
 	return b;
 }
 
-static void node_fill(struct bch_fs *c, struct btree *b)
+/*
+ * Read the node unless it was tried before. What is wrong with the node is
+ * remembered; want of memory says nothing about it, so that the next one tries again.
+ */
+static int node_fill(struct bch_fs *c, struct btree *b)
 {
+	int ret = 0;
 	u64 before;
 
 	mutex_lock(&b->lock);
 	if (b->state >= BTREE_NODE_ready)
 		goto out;
 	before = node_bytes(b);
-	b->error = bch2_btree_node_read(c, b);
-	if (b->error) {
+	ret = bch2_btree_node_read(c, b);
+	if (ret) {
 		kvfree(b->data);
 		b->data		= NULL;
 		b->buf_bytes	= 0;
 	}
-	node_filled(&c->btree.cache, b, before);
-	smp_store_release(&b->state, b->error ? BTREE_NODE_failed : BTREE_NODE_ready);
+	node_filled(&c->btree.cache, b, before, ret);
+	if (!bch2_err_matches(ret, ENOMEM)) {
+		b->error = ret;
+		smp_store_release(&b->state, ret ? BTREE_NODE_failed : BTREE_NODE_ready);
+	}
 out:
 	mutex_unlock(&b->lock);
+	return ret;
 }
 
 /* Does the node that was found fit the pointer that led to it? */
@@ -220,7 +229,7 @@ static struct btree *node_get(struct bch_fs *c, const struct bkey_i *k, unsigned
 			      unsigned btree, bool nofill)
 {
 	struct btree *b;
-	int ret;
+	int ret = 0;
 
 	if (!is_btree_ptr(k) || level >= BTREE_MAX_DEPTH)
 		return ERR_PTR(-BCH_ERR_btree_topology);
@@ -229,7 +238,7 @@ static struct btree *node_get(struct bch_fs *c, const struct bkey_i *k, unsigned
 		return ERR_PTR(-BCH_ERR_ENOMEM_btree_node_mem);
 
 	if (smp_load_acquire(&b->state) < BTREE_NODE_ready && !nofill)
-		node_fill(c, b);
+		ret = node_fill(c, b);
 	if (!test_bit(BTREE_NODE_accessed, &b->flags))
 		set_bit(BTREE_NODE_accessed, &b->flags);
 
@@ -241,7 +250,7 @@ static struct btree *node_get(struct bch_fs *c, const struct bkey_i *k, unsigned
 		ret = b->error;
 		break;
 	default:
-		ret = -EAGAIN;
+		ret = ret ?: -EAGAIN;
 	}
 	if (!ret)
 		return b;

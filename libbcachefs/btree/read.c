@@ -287,7 +287,22 @@ static void count_device_error(struct bch_fs *c, struct bch_dev *ca, int err)
 		bch2_dev_io_error(ca, BCH_MEMBER_ERROR_checksum);
 }
 
-/* Read and check copy @i; what is wrong with it goes to @err. */
+/* Room for sorting a node of any size here; one is kept for the next read. */
+static struct btree_node_scratch *scratch_take(struct bch_fs *c)
+{
+	return xchg(&c->btree.cache.scratch, NULL) ?:
+		bch2_node_scratch_alloc(c->opts.btree_node_size, bch2_block_sectors(c) * 512);
+}
+
+static void scratch_give(struct bch_fs *c, struct btree_node_scratch *s)
+{
+	bch2_node_scratch_free(xchg(&c->btree.cache.scratch, s));
+}
+
+/*
+ * Read and check copy @i; what is wrong with it goes to @err. -ENOMEM tells
+ * nothing about the copy.
+ */
 static int replica_try(struct bch_fs *c, struct btree *b, struct node_replicas *r, unsigned i,
 		       enum btree_node_check_mode mode, struct printbuf *err)
 {
@@ -304,13 +319,13 @@ static int replica_try(struct bch_fs *c, struct btree *b, struct node_replicas *
 	};
 	int ret = replica_fetch(c, b, r, i);
 
-	if (ret) {
+	if (!ret) {
+		n.scratch = scratch_take(c);
+		ret = n.scratch ? bch2_btree_node_check(&n) : -BCH_ERR_ENOMEM_btree_node_mem;
+		scratch_give(c, n.scratch);
+	} else if (!bch2_err_matches(ret, ENOMEM)) {
 		prt_printf(&why, "I/O error: %s\n", bch2_err_str(ret));
 		ret = -BCH_ERR_btree_node_read_err_io;
-	} else {
-		n.scratch = xchg(&c->btree.cache.scratch, NULL);
-		ret = bch2_btree_node_check(&n);
-		bch2_node_scratch_free(xchg(&c->btree.cache.scratch, n.scratch));
 	}
 
 	if (why.pos) {
@@ -390,7 +405,7 @@ static bool may_be_repaired(int err)
  *
  * Uses a read that was started before. Reports what was wrong; an unreadable node
  * makes its btree one that has lost data. 0, or -BCH_ERR_btree_node_read_*,
- * -ENOMEM, -BCH_ERR_no_encryption_key. Spec 20 section 11.
+ * -BCH_ERR_no_encryption_key; -ENOMEM: nothing is reported, as nothing is known. Spec 20 section 11.
  */
 int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 {
@@ -413,6 +428,8 @@ int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 			swap(details, repaired);
 	}
 	bch2_btree_node_read_drop(b);
+	if (bch2_err_matches(ret, ENOMEM))
+		goto out;
 
 	if (ret)
 		unreadable_replicas_to_text(&details, &r);

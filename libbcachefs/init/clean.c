@@ -8,6 +8,7 @@
  * is not touched. Only the thread that starts the filesystem calls this.
  */
 #include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -27,7 +28,7 @@
  */
 void bch2_clean_section_drop(struct bch_fs *c)
 {
-	kfree(c->recovery.clean);
+	kvfree(c->recovery.clean);
 	c->recovery.clean = NULL;
 }
 

@@ -57,13 +57,13 @@ static int pass_lookup_root_inode(struct bch_fs *c)
 
 	ret = lockrestart_do(trans, bch2_inode_find_by_inum(trans, root, &inode));
 	bch2_trans_put(trans);
-	if (!ret)
-		return 0;
+	if (!ret || bch2_err_matches(ret, ENOMEM))
+		return ret;
 
 	bch_err(c, "root directory (inode %u of subvolume %u) cannot be read: %s",
 		(unsigned) root.inum, root.subvol, bch2_err_str(ret));
 	set_bit(BCH_FS_error, &c->flags);
-	return ret == -ENOMEM ? ret : 0;
+	return 0;
 }
 
 static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {

@@ -233,8 +233,8 @@ static int root_read_one(struct bch_fs *c, unsigned btree)
 			      printbuf_str(&buf));
 	} else {
 		err = bch2_btree_root_read(c, btree, &r->key, r->level);
-		if (!err)
-			return 0;
+		if (!err || bch2_err_matches(err, ENOMEM))
+			return err;
 		r->error = err;
 		mustfix_fsck_err(c, btree_root_read_error,
 				 "error reading btree root %s level %u: %s", printbuf_str(&buf),

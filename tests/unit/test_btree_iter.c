@@ -23,6 +23,7 @@
 #include "btree_image.h"
 #include "check/check.h"
 #include "journal/overlay.h"
+#include "shim/faults.h"
 #include "sb/fsck_err.h"
 #include "util/printbuf.h"
 
@@ -881,6 +882,81 @@ static void empty_and_missing_btrees(void **state)
 	timg_fs_free(c);
 }
 
+/* --- want of memory --- */
+
+struct alloc_fault {
+	unsigned	nr, fail_at;	/* the first one is 1 */
+	unsigned	failed;
+};
+
+static bool fail_one(size_t size, gfp_t gfp, void *arg)
+{
+	struct alloc_fault *f = arg;
+
+	if (__atomic_add_fetch(&f->nr, 1, __ATOMIC_SEQ_CST) != f->fail_at)
+		return false;
+	f->failed++;
+	return true;
+}
+
+static int count_keys(struct bch_fs *c, unsigned flags, unsigned *nr)
+{
+	struct btree_trans *trans = bch2_trans_get(c);
+	int ret;
+
+	*nr = 0;
+	ret = for_each_btree_key(trans, it, BTREE_ID_xattrs, POS_MIN,
+				 BTREE_ITER_all_snapshots|flags, k, ({ ++*nr; 0; }));
+	bch2_trans_put(trans);
+	return ret;
+}
+
+static unsigned nr_lost;
+
+static void count_lost(struct bch_fs *c, unsigned btree)
+{
+	nr_lost++;
+}
+
+/*
+ * Each allocation of a walk fails once: the walk ends with -ENOMEM, and nothing is
+ * reported or remembered, so that the next walk sees everything.
+ */
+static void no_memory_is_no_damage(void **state)
+{
+	struct alloc_fault f;
+
+	for (unsigned at = 1;; at++) {
+		const unsigned flags = at & 1 ? BTREE_ITER_skip_bad :
+			at & 2 ? BTREE_ITER_prefetch : 0;
+		const struct shim_fault_hooks hooks = { .alloc = fail_one, .arg = &f };
+		struct world w;
+		unsigned nr;
+		int ret;
+
+		trnd_seed(7);
+		world_make(&w, BTREE_ID_xattrs, make_xattr, 60, 2, false);
+		w.c->up.btree_lost_data = count_lost;
+		f = (struct alloc_fault) { .fail_at = at };
+		shim_set_fault_hooks(&hooks);
+		ret = count_keys(w.c, flags, &nr);
+		shim_set_fault_hooks(NULL);
+
+		assert_true(!ret || bch2_err_matches(ret, ENOMEM));
+		if (!ret)
+			assert_int_equal(nr, w.keys.nr);
+		assert_int_equal(w.c->fsck.nr_reported, 0);
+		assert_int_equal(nr_lost, 0);
+		assert_int_equal(count_keys(w.c, 0, &nr), 0);
+		assert_int_equal(nr, w.keys.nr);
+		world_end(&w);
+		if (!f.failed) {
+			assert_true(at > 10);
+			break;
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -895,6 +971,7 @@ int main(void)
 		cmocka_unit_test(cache_is_bounded),
 		cmocka_unit_test(readers_in_parallel),
 		cmocka_unit_test(empty_and_missing_btrees),
+		cmocka_unit_test(no_memory_is_no_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
