@@ -35,6 +35,10 @@
 	x(ENOMEM_journal_entry_add,		ENOMEM)				\
 	x(ENOMEM_journal_keys_sort,		ENOMEM)				\
 	x(ENOMEM_journal_key_insert,		ENOMEM)				\
+	x(ENOMEM_journal_writer,		ENOMEM)				\
+	x(ENOMEM_journal_buf,			ENOMEM)				\
+	x(ENOMEM_journal_pins,			ENOMEM)				\
+	x(ENOMEM_journal_ring,			ENOMEM)				\
 	x(ENOMEM_blacklist_table,		ENOMEM)				\
 	x(ENOMEM_btree_cache,			ENOMEM)				\
 	x(ENOMEM_btree_node_mem,		ENOMEM)				\
@@ -253,6 +257,8 @@
 	x(journal_seq_range,			EINVAL)				\
 	x(journal_shutdown,			EIO)				\
 	x(journal_keys_frozen,			EINVAL)				\
+	x(journal_entry_too_big,		EINVAL)				\
+	x(journal_not_empty,			EBUSY)				\
 	x(journal_rewind_no_overwrites,		EINVAL)				\
 										\
 	/* repeat the transaction (spec 21 §2.2) */				\
@@ -283,6 +289,13 @@
 	x(transaction_restart_commit,		BCH_ERR_transaction_restart)	\
 	x(transaction_restart_fault_inject,	BCH_ERR_transaction_restart)	\
 	x(operation_blocked,			EAGAIN)				\
+	x(journal_res_get_blocked,		BCH_ERR_operation_blocked)	\
+	x(journal_full,				BCH_ERR_journal_res_get_blocked) \
+	x(journal_pins_full,			BCH_ERR_journal_res_get_blocked) \
+	x(journal_watermark,			BCH_ERR_journal_res_get_blocked) \
+	x(journal_blocked,			BCH_ERR_journal_res_get_blocked) \
+	x(journal_max_in_flight,		BCH_ERR_journal_res_get_blocked) \
+	x(journal_no_buffer,			BCH_ERR_journal_res_get_blocked) \
 										\
 	/* decisions about errors found (spec 32 §4) */				\
 	x(fsck,					EROFS)				\
@@ -312,6 +325,7 @@
 	x(erofs_no_alloc_info,			EROFS)				\
 	x(erofs_small_image,			EROFS)				\
 	x(erofs_no_default_sb,			EROFS)				\
+	x(erofs_journal_err,			EROFS)				\
 	x(erofs_emergency,			EROFS)
 
 /* First private number; errnos are below it. */

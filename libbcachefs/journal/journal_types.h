@@ -23,6 +23,11 @@ struct journal_device {
 	unsigned		cur_idx;	/* slot with the newest entry */
 	unsigned		sectors_free;	/* behind the newest entry in that slot */
 	int			read_err;	/* first error while reading this ring */
+
+	/* For writing; covered by journal_writer.lock, spec 30 section 16.6. */
+	unsigned		dirty_idx;	/* oldest slot with entries that are needed */
+	unsigned		dirty_idx_ondisk; /* the same, as a durable entry says */
+	unsigned		discard_idx;	/* slots from here to dirty_idx_ondisk: not discarded */
 };
 
 /* The window of entries that a start has to replay (spec 30 section 9). */
@@ -102,6 +107,7 @@ struct bch_fs_journal {
 	u64			nr_missing;	/* numbers of the window that were not found */
 	u64			keys_read;	/* before sorting and compacting */
 	bool			degraded;
+	struct journal_writer	*w;		/* NULL until bch2_fs_journal_init() */
 	unsigned		nr_rewinds;
 	struct journal_rewind_range rewinds[JOURNAL_REWINDS_MAX];
 };
