@@ -113,6 +113,8 @@ struct bch_dev {
 
 	struct journal_device	journal;
 
+	/* Allocation: cursors, discards (alloc/). */
+	struct bch_dev_alloc	alloc;
 	/* Mirror of the dev_data_type counters (alloc/accounting_live.h). */
 	struct bch_dev_usage	usage;
 	/* Generation of each bucket, bucket_gens_nr of them (alloc/alloc_trigger.h). */
@@ -192,6 +194,9 @@ struct bch_fs {
 
 	/* Btrees: roots, node cache. */
 	struct bch_fs_btree	btree;
+
+	/* Allocation: open buckets, write points, capacity, clocks (alloc/). */
+	struct bch_fs_alloc	alloc;
 
 	/* Snapshot nodes in memory (btree/snapshot_table.h). */
 	struct bch_fs_snapshots	snapshots;

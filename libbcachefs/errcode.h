@@ -76,6 +76,7 @@
 	x(ENOSPC_inode_create,			ENOSPC)				\
 	x(ENOSPC_bucket_alloc,			ENOSPC)				\
 	x(ENOSPC_journal_alloc,			ENOSPC)				\
+	x(ENOSPC_disk_reservation,		ENOSPC)				\
 										\
 	/* arguments and options */						\
 	x(EINVAL_option_name,			EINVAL)				\
@@ -173,6 +174,7 @@
 	x(insufficient_devices,			EINVAL)				\
 	x(insufficient_devices_to_start,	BCH_ERR_insufficient_devices)	\
 	x(insufficient_journal_devices,		BCH_ERR_insufficient_devices)	\
+	x(insufficient_alloc_devices,		BCH_ERR_insufficient_devices)	\
 										\
 	/* input and output */							\
 	x(EIO_read,				EIO)				\
@@ -296,6 +298,9 @@
 	x(journal_blocked,			BCH_ERR_journal_res_get_blocked) \
 	x(journal_max_in_flight,		BCH_ERR_journal_res_get_blocked) \
 	x(journal_no_buffer,			BCH_ERR_journal_res_get_blocked) \
+	x(bucket_alloc_blocked,			BCH_ERR_operation_blocked)	\
+	x(freelist_empty,			BCH_ERR_bucket_alloc_blocked)	\
+	x(open_buckets_empty,			BCH_ERR_bucket_alloc_blocked)	\
 										\
 	/* decisions about errors found (spec 32 §4) */				\
 	x(fsck,					EROFS)				\

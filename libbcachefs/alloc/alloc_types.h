@@ -31,4 +31,6 @@ struct bch_dev_usage {
 	atomic64_t		fragmented[BCH_DATA_NR];	/* sectors */
 };
 
+#include "alloc/open_buckets_types.h"
+
 #endif /* _BCACHEFS_ALLOC_TYPES_H */
