@@ -35,7 +35,7 @@ static struct bch_fs *open_fixture(const char *name, unsigned nr, char path[DEVS
 {
 	struct bch_opts opts = bch2_opts_empty();
 	const char *paths[DEVS_MAX];
-	char cmd[1024], suffix[8] = "";
+	char cmd[1024], suffix[16] = "";
 	struct bch_fs *c;
 
 	for (unsigned i = 0; i < nr; i++) {
