@@ -74,6 +74,9 @@ void bch2_btree_node_prep_insert(struct bch_fs *c, struct btree *b);
 void bch2_btree_node_insert_key(struct btree_trans *trans, struct btree *b,
 				const struct bkey_i *k, u64 journal_seq);
 
+/* Only the contents; node_insert.c. False: nothing changed. */
+bool bch2_btree_node_insert_mem(struct btree *b, const struct bkey_i *k);
+
 /* The next bset of @b must not be used without journal entry @seq (NW-4). */
 static inline void bch2_btree_node_guard(struct btree *b, u64 seq)
 {
@@ -89,6 +92,5 @@ void bch2_btree_node_live_init(struct btree *b);
 
 /* node_compact.c: nothing but live keys, in a buffer of @words words. */
 void bch2_btree_node_compact(struct btree *b, u32 words);
-u32 bch2_btree_node_heap_size(const struct bch_fs *c);
 
 #endif /* _BCACHEFS_BTREE_NODE_INSERT_H */
