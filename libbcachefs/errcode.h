@@ -43,6 +43,7 @@
 	x(ENOMEM_btree_cache,			ENOMEM)				\
 	x(ENOMEM_btree_node_mem,		ENOMEM)				\
 	x(ENOMEM_btree_node_read,		ENOMEM)				\
+	x(ENOMEM_btree_node_write,		ENOMEM)				\
 	x(ENOMEM_btree_trans,			ENOMEM)				\
 	x(ENOMEM_btree_iter,			ENOMEM)				\
 	x(ENOMEM_bkey_buf,			ENOMEM)				\
@@ -236,6 +237,8 @@
 	x(btree_node_read_err_want_retry,	BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_fixable,		BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_validate_error,	BCH_ERR_btree_node_read_error)	\
+	x(btree_node_write_all_failed,		EIO)				\
+	x(btree_node_write_invalid,		EIO)				\
 	x(btree_node_cache_full,		ENOMEM)				\
 	x(btree_root_missing,			EIO)				\
 	x(btree_root_bad_level,			EIO)				\

@@ -15,6 +15,7 @@
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
 #include "btree/node_check.h"
+#include "btree/node_insert.h"
 #include "journal/seq_blacklist.h"
 #include "sb/fsck_err.h"
 #include "util/checksum.h"
@@ -507,6 +508,8 @@ int bch2_btree_node_check(struct btree_node_check *n)
 		set_bit(BTREE_NODE_need_rewrite, &b->flags);
 	if (ret)
 		node_reset(b);
+	else
+		bch2_btree_node_live_init(b, n->node_sectors << 9);
 	if (own) {
 		bch2_node_scratch_free(own);
 		n->scratch = NULL;

@@ -126,11 +126,12 @@ void bch2_btree_node_prep_insert(struct bch_fs *c, struct btree *b)
 
 /**
  * bch2_btree_node_live_init - a node as it was read becomes one that can change
- * @b:	checked and indexed, nobody else uses it yet
+ * @b:		checked and indexed, nobody else uses it yet
+ * @bytes:	of the buffer that are in use
  */
-void bch2_btree_node_live_init(struct btree *b)
+void bch2_btree_node_live_init(struct btree *b, u32 bytes)
 {
-	b->heap_words		= b->bytes / sizeof(u64);
+	b->heap_words		= bytes / sizeof(u64);
 	b->written_words	= b->heap_words;
 	b->idx_size		= b->nr_keys;
 	b->nr_wh		= 0;

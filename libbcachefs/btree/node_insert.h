@@ -88,7 +88,7 @@ static inline void bch2_btree_node_guard(struct btree *b, u64 seq)
 void bch2_btree_node_pin_seq(struct bch_fs *c, struct btree *b, u64 seq);
 
 /* A node as read becomes one that can be changed; by the reader of nodes. */
-void bch2_btree_node_live_init(struct btree *b);
+void bch2_btree_node_live_init(struct btree *b, u32 bytes);
 
 /* node_compact.c: nothing but live keys, in a buffer of @words words. */
 void bch2_btree_node_compact(struct btree *b, u32 words);

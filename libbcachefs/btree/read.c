@@ -143,11 +143,18 @@ static struct page *buf_page(const void *p)
 	return is_vmalloc_addr(p) ? vmalloc_to_page(p) : virt_to_page(p);
 }
 
-/* A read of @bytes at @sector into @buf; NULL if there is no memory. */
-static struct bio *node_bio(struct bch_dev *ca, u64 sector, void *buf, size_t bytes)
+/**
+ * bch2_btree_node_bio - a request for @bytes at @sector from or to @buf
+ * @ca:		online device
+ * @opf:	operation and flags
+ *
+ * @buf: kmalloc'd or vmalloc'd. NULL if there is no memory.
+ */
+struct bio *bch2_btree_node_bio(struct bch_dev *ca, blk_opf_t opf, u64 sector, void *buf,
+				size_t bytes)
 {
 	const unsigned vecs = DIV_ROUND_UP(offset_in_page(buf) + bytes, PAGE_SIZE);
-	struct bio *bio = bio_alloc(ca->disk_sb.bdev, vecs, REQ_OP_READ|REQ_META, GFP_KERNEL);
+	struct bio *bio = bio_alloc(ca->disk_sb.bdev, vecs, opf, GFP_NOFS);
 
 	if (!bio)
 		return NULL;
@@ -169,7 +176,8 @@ static struct btree_node_io *node_submit(struct node_replicas *r, unsigned i,
 					 void *buf, size_t bytes)
 {
 	struct btree_node_io *io = kzalloc(sizeof(*io), GFP_KERNEL);
-	struct bio *bio = io ? node_bio(r->d[i].ca, r->d[i].sector, buf, bytes) : NULL;
+	struct bio *bio = io ? bch2_btree_node_bio(r->d[i].ca, REQ_OP_READ|REQ_META,
+						 r->d[i].sector, buf, bytes) : NULL;
 
 	if (!bio) {
 		kfree(io);

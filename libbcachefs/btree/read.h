@@ -20,6 +20,9 @@ void bch2_btree_node_read_drop(struct btree *b);
 
 u32 bch2_btree_node_sectors(const struct bch_fs *c);
 
+struct bio *bch2_btree_node_bio(struct bch_dev *ca, blk_opf_t opf, u64 sector, void *buf,
+				size_t bytes);
+
 /*
  * One copy of a node as it is on the device, for tools that show it raw: reads
  * from pointer @ptr_idx of @k the whole node into @buf.

@@ -73,13 +73,16 @@ struct bch_fs_btree_write_buffer {
 	bool			initialized;
 };
 
+struct btree_node_write;
+
 /* Writes of btree nodes. */
 struct bch_fs_btree_node_writes {
+	/* The consequences for the pointer to the node (spec 21 9.4). */
+	void			(*written)(struct btree_node_write *w);
 	struct workqueue_struct	*submit_wq;
 	struct workqueue_struct	*complete_wq;
 	mempool_t		bounce;		/* buffers of a whole node */
-	mempool_t		ops;
-	spinlock_t		lock;		/* covers .dirty and .nr_dirty */
+	struct mutex		lock;		/* covers .dirty and .nr_dirty */
 	struct list_head	dirty;		/* struct btree.write_list */
 	size_t			nr_dirty;
 	atomic_t		nr_in_flight;

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Writes of nodes: when one may start, what it takes, what follows from it (spec
+ * 21 sections 9.3 to 9.5, spec 20 section 14). Encoding and I/O: node_write_io.c.
+ *
+ * Invariants: a node has at most one write in flight, and the one who clears its
+ * dirty flag while setting write_in_flight owns it. A dirty node, and each write in
+ * flight, hold a pin on the node. What a write replaces in the journal stays
+ * pinned, on the slot of that write, until the new sectors_written is committed
+ * (NW-1); changes made meanwhile pin on the other slot.
+ */
+#include <linux/bitmap.h>
+#include <linux/bug.h>
+#include <linux/kernel.h>
+#include <linux/mempool.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "bcachefs.h"
+#include "btree/bkey.h"
+#include "btree/cache.h"
+#include "btree/extent_entries.h"
+#include "btree/node_check.h"
+#include "btree/node_insert.h"
+#include "btree/node_write.h"
+#include "btree/node_write_types.h"
+#include "journal/journal.h"
+#include "journal/pins.h"
+#include "sb/members.h"
+#include "util/log.h"
+#include "util/sync_point.h"
+
+/* --- contents --- */
+
+static void buf_alloc(struct bch_fs *c, struct btree_node_write *w, u32 bytes)
+{
+	w->buf_bytes	= PAGE_ALIGN(bytes + sizeof(u64));
+	w->buf		= kvmalloc(w->buf_bytes, GFP_NOWAIT|__GFP_NOWARN);
+	w->from_pool	= !w->buf;
+	if (!w->buf) {
+		/* comes back from writes that need no lock for that */
+		w->buf		= mempool_alloc(&c->btree.writes.bounce, GFP_NOFS);
+		w->buf_bytes	= PAGE_ALIGN(c->opts.btree_node_size + sizeof(u64));
+	}
+}
+
+/** bch2_btree_node_write_buf_free - the buffer of @w is not needed any more */
+void bch2_btree_node_write_buf_free(struct btree_node_write *w)
+{
+	if (w->from_pool)
+		mempool_free(w->buf, &w->c->btree.writes.bounce);
+	else
+		kvfree(w->buf);
+	w->buf = NULL;
+}
+
+static u64 *copy_key(u64 *out, const struct btree *b, u16 off)
+{
+	const struct bkey_packed *k = btree_node_word(b, off);
+
+	memcpy(out, k, k->u64s * sizeof(u64));
+	((struct bkey_packed *) out)->needs_whiteout = 0;
+	return out + k->u64s;
+}
+
+/*
+ * Unwritten live keys and whiteouts in one ascending run. No position is in both
+ * indexes; a live key stands for the whiteout of its position (spec 20 section 9).
+ */
+static u64 *merge_unwritten(const struct btree *b, u64 *out)
+{
+	u32 i = 0, wh = 0;
+
+	for (i = 0; i < b->nr_keys; i++) {
+		const struct bkey_packed *k = btree_node_key(b, i);
+
+		if (b->idx[i] < b->written_words)
+			continue;
+		while (wh < b->nr_wh &&
+		       bch2_bkey_cmp_packed(&b->unpack, btree_node_word(b, b->wh_idx[wh]), k) < 0)
+			out = copy_key(out, b, b->wh_idx[wh++]);
+		out = copy_key(out, b, b->idx[i]);
+	}
+	while (wh < b->nr_wh)
+		out = copy_key(out, b, b->wh_idx[wh++]);
+	return out;
+}
+
+static void header_fill(struct bch_fs *c, const struct btree *b, struct btree_node *n)
+{
+	__le64 uuid;
+
+	memset(n, 0, sizeof(*n));
+	memcpy(&uuid, &c->sb.uuid, sizeof(uuid));
+	n->magic	= cpu_to_le64(BTREE_NODE_MAGIC_BASE ^ le64_to_cpu(uuid));
+	n->min_key	= b->min_key;
+	n->max_key	= b->max_key;
+	n->format	= b->format;
+	SET_BTREE_NODE_ID(n, b->btree_id);
+	SET_BTREE_NODE_LEVEL(n, b->level);
+	SET_BTREE_NODE_NEW_EXTENT_OVERWRITE(n, 1);
+	SET_BTREE_NODE_SEQ(n, b->generation);
+}
+
+/**
+ * bch2_btree_node_write_collect - take what is unwritten out of a node
+ * @c:	filesystem
+ * @b:	read locked or private; its write is in flight
+ * @w:	gets buffer, place and sizes
+ *
+ * Afterwards everything in the node counts as written. Guard: NW-4; the first bset
+ * has none.
+ */
+void bch2_btree_node_write_collect(struct bch_fs *c, struct btree *b, struct btree_node_write *w)
+{
+	const u32 header = b->written ? sizeof(struct btree_node_entry)
+				      : sizeof(struct btree_node);
+	const u32 bytes = header + b->unwritten_u64s * sizeof(u64);
+	u64 *keys, *end;
+
+	w->first	= !b->written;
+	w->offset	= b->written;
+	w->seq		= b->seq;
+	w->guard	= w->first ? 0 : b->unwritten_seq;
+	if (!w->first && !b->unwritten_u64s)
+		return;
+
+	w->sectors = round_up(bytes, bch2_block_bytes(c)) >> 9;
+	buf_alloc(c, w, w->sectors << 9);
+	if (w->first)
+		header_fill(c, b, (struct btree_node *) w->buf);
+	else
+		memset(w->buf, 0, header);
+	keys	= (u64 *) (w->buf + header);
+	end	= merge_unwritten(b, keys);
+	w->u64s	= end - keys;
+	WARN_ON(w->u64s != b->unwritten_u64s);
+	memset(end, 0, w->buf_bytes - ((u8 *) end - w->buf));
+
+	WRITE_ONCE(b->written, b->written + w->sectors);
+	b->journal_seq		= max(b->journal_seq, w->guard);
+	b->written_words	= b->heap_words;
+	b->nr_wh		= 0;
+	WRITE_ONCE(b->unwritten_u64s, 0);
+	b->unwritten_seq	= 0;
+}
+
+/* Where the copies go: all pointers, also those whose device is not there. */
+static void copies_init(struct bch_fs *c, const struct btree *b, struct btree_node_write *w)
+{
+	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, bkey_i_to_s_c(&b->key));
+	const struct bch_extent_ptr *ptr;
+
+	bkey_for_each_ptr(ptrs, ptr) {
+		if (w->nr_copies == NODE_WRITE_PTRS_MAX)
+			break;
+		w->copies[w->nr_copies++] = (struct btree_node_write_copy) {
+			.w	= w,
+			.ca	= bch2_dev(c, EXTENT_PTR_DEV(ptr)),
+			.sector	= EXTENT_PTR_OFFSET(ptr) + w->offset,
+			.dev	= EXTENT_PTR_DEV(ptr),
+		};
+	}
+}
+
+/* --- starting --- */
+
+#define FLAG(name)	(1UL << BTREE_NODE_##name)
+
+/* Would a write have to wait? Spec 21 section 9.3. */
+static bool write_hindered(const struct btree *b, unsigned long flags)
+{
+	return flags & (FLAG(write_blocked)|FLAG(write_in_flight)) ||
+		(flags & FLAG(will_make_reachable) && READ_ONCE(b->written));
+}
+
+/*
+ * Clear dirty and set write_in_flight in one step: who succeeds owns the write. If
+ * it may not start, it is noted as wanted.
+ */
+static bool write_begin(struct btree *b, bool only_if_need)
+{
+	unsigned long old = READ_ONCE(b->flags), new;
+
+	do {
+		if (!(old & FLAG(dirty)) || old & (FLAG(never_write)|FLAG(dying)|FLAG(dead)))
+			return false;
+		if (only_if_need && !(old & FLAG(need_write)))
+			return false;
+		new = old | FLAG(need_write);
+		if (!write_hindered(b, old)) {
+			new &= ~(FLAG(need_write)|FLAG(dirty));
+			new |= FLAG(write_in_flight);
+		}
+	} while (!try_cmpxchg(&b->flags, &old, new));
+
+	return new & FLAG(write_in_flight) && !(old & FLAG(write_in_flight));
+}
+
+static void dirty_list_del(struct bch_fs *c, struct btree *b)
+{
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+
+	mutex_lock(&ws->lock);
+	list_del_init(&b->write_list);
+	ws->nr_dirty--;
+	mutex_unlock(&ws->lock);
+}
+
+/**
+ * bch2_btree_node_write - start writing what is unwritten in @b
+ * @c:		filesystem
+ * @b:		read or intent locked, or private; pinned
+ * @type:	why
+ * @flags:	enum btree_write_flags
+ *
+ * If the node is dirty but something is in the way, the end of that starts the
+ * write. Returns at once: workers do the rest. Spec 21 section 9.3.
+ */
+void bch2_btree_node_write(struct bch_fs *c, struct btree *b, enum btree_write_type type,
+			   unsigned flags)
+{
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+	struct btree_node_write *w;
+
+	if (!write_begin(b, flags & BTREE_WRITE_only_if_need))
+		return;
+	/* the pin of the dirty flag is the write's from here on */
+	dirty_list_del(c, b);
+	atomic_inc(&ws->nr_in_flight);
+
+	w = kzalloc(sizeof(*w), GFP_NOFS|__GFP_NOFAIL);
+	w->c	= c;
+	w->b	= b;
+	w->slot	= b->write_slot;
+	w->type	= type;
+	b->write_slot ^= 1;
+	bch2_btree_node_write_collect(c, b, w);
+	if (w->sectors)
+		copies_init(c, b, w);
+	atomic64_inc(&ws->nr[type]);
+	atomic64_add((u64) w->sectors << 9, &ws->bytes[type]);
+
+	INIT_WORK(&w->work, w->sectors ? bch2_btree_node_write_submit
+				       : bch2_btree_node_write_done);
+	queue_work(w->sectors ? ws->submit_wq : ws->complete_wq, &w->work);
+}
+
+/* --- the end --- */
+
+/**
+ * bch2_btree_node_write_fatal - a node on disk stays behind the journal
+ * @what:	could not be done
+ * @err:	why
+ */
+void bch2_btree_node_write_fatal(struct bch_fs *c, const struct btree *b, const char *what,
+				 int err)
+{
+	if (!bch2_journal_error(c))
+		bch_err(c, "btree node write at btree %u level %u: %s: %s: going read-only",
+			b->btree_id, b->level, what, bch2_err_str(err));
+	if (c->up.emergency_ro)
+		c->up.emergency_ro(c);
+}
+
+/**
+ * bch2_btree_node_write_done - all copies of a write have ended
+ * @work:	of a struct btree_node_write
+ *
+ * Commits the change of the pointer, drops the pin, starts the next write if one
+ * is wanted. A write that failed with the journal dead ends in the same way (NW-2).
+ */
+void bch2_btree_node_write_done(struct work_struct *work)
+{
+	struct btree_node_write *w = container_of(work, struct btree_node_write, work);
+	struct bch_fs *c = w->c;
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+	struct btree *b = w->b;
+
+	if (w->buf)
+		bch2_btree_node_write_buf_free(w);
+	bch2_sync_point(c, node_write_H12);
+
+	if (w->sectors && !w->error && !atomic_read(&w->nr_good)) {
+		w->error = -BCH_ERR_btree_node_write_all_failed;
+		bch2_btree_node_write_fatal(c, b, "no copy could be written", w->error);
+	}
+	if (w->sectors)
+		ws->written(w);
+
+	/* Waits for reclaim to be through with the pin: the node may go away then. */
+	bch2_journal_pin_flush(c, &b->writes[w->slot].pin);
+	kfree(w);
+
+	clear_bit(BTREE_NODE_write_in_flight, &b->flags);
+	smp_mb__after_atomic();
+	wake_up_all(&ws->wait);
+	if (test_bit(BTREE_NODE_need_write, &b->flags))
+		bch2_btree_node_write_if_needed(c, b);
+	bch2_btree_node_put(c, b);
+
+	if (atomic_dec_and_test(&ws->nr_in_flight))
+		wake_up_all(&ws->wait);
+}
+
+/* --- dirty nodes --- */
+
+/**
+ * bch2_btree_node_set_dirty - @b has changes that must be written
+ * @b:	write locked or private; pinned by the caller
+ */
+void bch2_btree_node_set_dirty(struct bch_fs *c, struct btree *b)
+{
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+	bool was;
+
+	if (test_bit(BTREE_NODE_dirty, &b->flags))
+		return;
+	bch2_btree_node_pin(c, b);
+	mutex_lock(&ws->lock);
+	was = test_and_set_bit(BTREE_NODE_dirty, &b->flags);
+	if (!was) {
+		list_add_tail(&b->write_list, &ws->dirty);
+		ws->nr_dirty++;
+	}
+	mutex_unlock(&ws->lock);
+	if (was)
+		bch2_btree_node_put(c, b);
+}
+
+/**
+ * bch2_btree_node_clear_dirty - @b will not be written any more
+ *
+ * For old nodes of an interior update, and when the journal is dead. Its journal
+ * pins are the caller's business. The caller has a pin on the node.
+ */
+void bch2_btree_node_clear_dirty(struct bch_fs *c, struct btree *b)
+{
+	clear_bit(BTREE_NODE_need_write, &b->flags);
+	if (!test_and_clear_bit(BTREE_NODE_dirty, &b->flags))
+		return;
+	dirty_list_del(c, b);
+	bch2_btree_node_put(c, b);
+}
+
+/* --- waiting --- */
+
+/**
+ * bch2_btree_node_write_wait - wait until no write of @b is in flight
+ *
+ * Its pointer is updated then, and the pin dropped. No locks held. 0.
+ */
+int bch2_btree_node_write_wait(struct bch_fs *c, struct btree *b)
+{
+	wait_event(c->btree.writes.wait, !test_bit(BTREE_NODE_write_in_flight, &b->flags));
+	return 0;
+}
+
+/** bch2_btree_writes_pending - is a node write in flight? */
+bool bch2_btree_writes_pending(struct bch_fs *c)
+{
+	return atomic_read(&c->btree.writes.nr_in_flight) != 0;
+}
+
+/** bch2_btree_flush_all_writes - wait until no node write is in flight */
+void bch2_btree_flush_all_writes(struct bch_fs *c)
+{
+	wait_event(c->btree.writes.wait, !bch2_btree_writes_pending(c));
+}
+
+/* --- setting up --- */
+
+/**
+ * __bch2_fs_btree_node_write_init - workers and reserves
+ * @c:		filesystem, with its options
+ * @written:	told about each write that has ended (node_written.c)
+ *
+ * 0 or -ENOMEM; then bch2_fs_btree_node_write_exit() is still to be called.
+ */
+int __bch2_fs_btree_node_write_init(struct bch_fs *c,
+				    void (*written)(struct btree_node_write *w))
+{
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+
+	mutex_init(&ws->lock);
+	INIT_LIST_HEAD(&ws->dirty);
+	init_waitqueue_head(&ws->wait);
+	ws->initialized = true;
+	ws->written	= written;
+	ws->submit_wq	= alloc_workqueue("bch_node_submit", WQ_UNBOUND|WQ_MEM_RECLAIM, 4);
+	ws->complete_wq	= alloc_workqueue("bch_node_done", WQ_UNBOUND|WQ_MEM_RECLAIM, 0);
+	if (!ws->submit_wq || !ws->complete_wq ||
+	    mempool_init_kvmalloc_pool(&ws->bounce, 1,
+				PAGE_ALIGN(c->opts.btree_node_size + sizeof(u64))))
+		return -BCH_ERR_ENOMEM_btree_node_write;
+	return 0;
+}
+
+/** bch2_fs_btree_node_write_exit - undo that; nothing is in flight */
+void bch2_fs_btree_node_write_exit(struct bch_fs *c)
+{
+	struct bch_fs_btree_node_writes *ws = &c->btree.writes;
+
+	if (!ws->initialized)
+		return;
+	if (ws->submit_wq)
+		destroy_workqueue(ws->submit_wq);
+	if (ws->complete_wq)
+		destroy_workqueue(ws->complete_wq);
+	mempool_exit(&ws->bounce);
+	memset(ws, 0, sizeof(*ws));
+}
