@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Writes of nodes: when one may start, what it takes, what follows from it (spec
- * 21 sections 9.3 to 9.5, spec 20 section 14). Encoding and I/O: node_write_io.c.
+ * 21 sections 9.3 to 9.5, spec 20 section 14). Contents: node_encode.c; I/O: node_write_io.c.
  *
  * Invariants: a node has at most one write in flight, and the one who clears its
  * dirty flag while setting write_in_flight owns it. A dirty node, and each write in
@@ -9,20 +9,16 @@
  * pinned, on the slot of that write, until the new sectors_written is committed
  * (NW-1); changes made meanwhile pin on the other slot.
  */
-#include <linux/bitmap.h>
 #include <linux/bug.h>
 #include <linux/kernel.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 
 #include "bcachefs.h"
 #include "btree/bkey.h"
 #include "btree/cache.h"
 #include "btree/extent_entries.h"
-#include "btree/node_check.h"
-#include "btree/node_insert.h"
 #include "btree/node_write.h"
 #include "btree/node_write_types.h"
 #include "journal/journal.h"
@@ -30,121 +26,6 @@
 #include "sb/members.h"
 #include "util/log.h"
 #include "util/sync_point.h"
-
-/* --- contents --- */
-
-static void buf_alloc(struct bch_fs *c, struct btree_node_write *w, u32 bytes)
-{
-	w->buf_bytes	= PAGE_ALIGN(bytes + sizeof(u64));
-	w->buf		= kvmalloc(w->buf_bytes, GFP_NOWAIT|__GFP_NOWARN);
-	w->from_pool	= !w->buf;
-	if (!w->buf) {
-		/* comes back from writes that need no lock for that */
-		w->buf		= mempool_alloc(&c->btree.writes.bounce, GFP_NOFS);
-		w->buf_bytes	= PAGE_ALIGN(c->opts.btree_node_size + sizeof(u64));
-	}
-}
-
-/** bch2_btree_node_write_buf_free - the buffer of @w is not needed any more */
-void bch2_btree_node_write_buf_free(struct btree_node_write *w)
-{
-	if (w->from_pool)
-		mempool_free(w->buf, &w->c->btree.writes.bounce);
-	else
-		kvfree(w->buf);
-	w->buf = NULL;
-}
-
-static u64 *copy_key(u64 *out, const struct btree *b, u16 off)
-{
-	const struct bkey_packed *k = btree_node_word(b, off);
-
-	memcpy(out, k, k->u64s * sizeof(u64));
-	((struct bkey_packed *) out)->needs_whiteout = 0;
-	return out + k->u64s;
-}
-
-/*
- * Unwritten live keys and whiteouts in one ascending run. No position is in both
- * indexes; a live key stands for the whiteout of its position (spec 20 section 9).
- */
-static u64 *merge_unwritten(const struct btree *b, u64 *out)
-{
-	u32 i = 0, wh = 0;
-
-	for (i = 0; i < b->nr_keys; i++) {
-		const struct bkey_packed *k = btree_node_key(b, i);
-
-		if (b->idx[i] < b->written_words)
-			continue;
-		while (wh < b->nr_wh &&
-		       bch2_bkey_cmp_packed(&b->unpack, btree_node_word(b, b->wh_idx[wh]), k) < 0)
-			out = copy_key(out, b, b->wh_idx[wh++]);
-		out = copy_key(out, b, b->idx[i]);
-	}
-	while (wh < b->nr_wh)
-		out = copy_key(out, b, b->wh_idx[wh++]);
-	return out;
-}
-
-static void header_fill(struct bch_fs *c, const struct btree *b, struct btree_node *n)
-{
-	__le64 uuid;
-
-	memset(n, 0, sizeof(*n));
-	memcpy(&uuid, &c->sb.uuid, sizeof(uuid));
-	n->magic	= cpu_to_le64(BTREE_NODE_MAGIC_BASE ^ le64_to_cpu(uuid));
-	n->min_key	= b->min_key;
-	n->max_key	= b->max_key;
-	n->format	= b->format;
-	SET_BTREE_NODE_ID(n, b->btree_id);
-	SET_BTREE_NODE_LEVEL(n, b->level);
-	SET_BTREE_NODE_NEW_EXTENT_OVERWRITE(n, 1);
-	SET_BTREE_NODE_SEQ(n, b->generation);
-}
-
-/**
- * bch2_btree_node_write_collect - take what is unwritten out of a node
- * @c:	filesystem
- * @b:	read locked or private; its write is in flight
- * @w:	gets buffer, place and sizes
- *
- * Afterwards everything in the node counts as written. Guard: NW-4; the first bset
- * has none.
- */
-void bch2_btree_node_write_collect(struct bch_fs *c, struct btree *b, struct btree_node_write *w)
-{
-	const u32 header = b->written ? sizeof(struct btree_node_entry)
-				      : sizeof(struct btree_node);
-	const u32 bytes = header + b->unwritten_u64s * sizeof(u64);
-	u64 *keys, *end;
-
-	w->first	= !b->written;
-	w->offset	= b->written;
-	w->seq		= b->seq;
-	w->guard	= w->first ? 0 : b->unwritten_seq;
-	if (!w->first && !b->unwritten_u64s)
-		return;
-
-	w->sectors = round_up(bytes, bch2_block_bytes(c)) >> 9;
-	buf_alloc(c, w, w->sectors << 9);
-	if (w->first)
-		header_fill(c, b, (struct btree_node *) w->buf);
-	else
-		memset(w->buf, 0, header);
-	keys	= (u64 *) (w->buf + header);
-	end	= merge_unwritten(b, keys);
-	w->u64s	= end - keys;
-	WARN_ON(w->u64s != b->unwritten_u64s);
-	memset(end, 0, w->buf_bytes - ((u8 *) end - w->buf));
-
-	WRITE_ONCE(b->written, b->written + w->sectors);
-	b->journal_seq		= max(b->journal_seq, w->guard);
-	b->written_words	= b->heap_words;
-	b->nr_wh		= 0;
-	WRITE_ONCE(b->unwritten_u64s, 0);
-	b->unwritten_seq	= 0;
-}
 
 /* Where the copies go: all pointers, also those whose device is not there. */
 static void copies_init(struct bch_fs *c, const struct btree *b, struct btree_node_write *w)

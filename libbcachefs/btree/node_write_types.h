@@ -51,14 +51,16 @@ struct btree_node_write {
 	struct bch_devs_mask	failed;
 };
 
-/* node_write_io.c */
-void bch2_btree_node_write_submit(struct work_struct *work);
+/* node_encode.c */
+void bch2_btree_node_write_collect(struct bch_fs *c, struct btree *b, struct btree_node_write *w);
 int bch2_btree_node_write_encode(struct btree_node_write *w);
+void bch2_btree_node_write_buf_free(struct btree_node_write *w);
+
+/* node_write_io.c: on a worker. */
+void bch2_btree_node_write_submit(struct work_struct *work);
 
 /* node_write.c: all copies have ended; on a worker. */
 void bch2_btree_node_write_done(struct work_struct *work);
-void bch2_btree_node_write_collect(struct bch_fs *c, struct btree *b, struct btree_node_write *w);
-void bch2_btree_node_write_buf_free(struct btree_node_write *w);
 void bch2_btree_node_write_fatal(struct bch_fs *c, const struct btree *b, const char *what,
 				 int err);
 int __bch2_fs_btree_node_write_init(struct bch_fs *c,
