@@ -274,7 +274,8 @@ static void history(unsigned seed, const struct bkey_format *f, struct world *w)
 		if (trnd() % 50 == 0)
 			write_out(w);
 		if (trnd() % 100 == 0) {
-			bch2_btree_node_compact(&w->b, NODE / 8 + 64);
+			bch2_btree_node_compact(&w->b, BTREE_NODE_HEADER_U64s +
+						w->b.live_u64s + w->b.unwritten_u64s);
 			assert_contents(&w->b, &w->m);
 			assert_whiteouts(w);
 		}
