@@ -26,6 +26,7 @@ struct btree_root {
 };
 
 #include "btree/node_types.h"
+#include "btree/interior_types.h"
 #include "btree/write_buffer_types.h"
 
 struct bch_fs_btree {
@@ -43,6 +44,7 @@ struct bch_fs_btree {
 
 	struct bch_fs_btree_node_writes writes;
 	struct bch_fs_btree_write_buffer wb;
+	struct bch_fs_btree_interior interior;
 };
 
 #endif /* _BCACHEFS_BTREE_TYPES_H */
