@@ -220,6 +220,18 @@ static int run(int argc, char *argv[])
 	return run_command(unalias(argv[1]), argc - 1, argv + 1);
 }
 
+/* Output that did not get where it was to go makes a success a failure. */
+static int end_output(int ret)
+{
+	const bool failed = ferror(stdout);
+
+	if (!fflush(stdout) && !failed)
+		return ret;
+	if (!ret)
+		fputs("Error: standard output could not be written\n", stderr);
+	return ret ?: 1;
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -227,7 +239,7 @@ int main(int argc, char *argv[])
 	catch_crashes();
 	setvbuf(stdout, NULL, _IOLBF, 1 << 16);
 
-	ret = run(argc, argv);
+	ret = end_output(run(argc, argv));
 	shim_exit();
 	return ret;
 }

@@ -47,6 +47,20 @@ struct restore_args {
 static const char *const when_choices[] = { "auto", "always", "never", NULL };
 enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
 
+/* Length of the UTF-8 character at @p; 0 for what is none, or a control. */
+static unsigned utf8_printable(const unsigned char *p)
+{
+	unsigned len = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 :
+		*p < 0xf5 ? 4 : 0;
+
+	if (*p < 0x20 || *p == 0x7f || *p == '\\' || (*p == 0xc2 && p[1] < 0xa0))
+		return 0;
+	for (unsigned i = 1; i < len; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 /**
  * restore_print_path - print a name without letting it control the terminal
  * @f: stream
@@ -54,11 +68,17 @@ enum when { WHEN_AUTO, WHEN_ALWAYS, WHEN_NEVER };
  */
 void restore_print_path(FILE *f, const char *path)
 {
-	for (const unsigned char *p = (const unsigned char *) path; *p; p++)
-		if (*p < 0x20 || *p == 0x7f || *p == '\\')
-			fprintf(f, "\\%03o", *p);
+	const unsigned char *p = (const unsigned char *) path;
+
+	while (*p) {
+		const unsigned len = utf8_printable(p);
+
+		if (len)
+			fwrite(p, 1, len, f);
 		else
-			fputc(*p, f);
+			fprintf(f, "\\%03o", *p);
+		p += len ?: 1;
+	}
 }
 
 static void clear_progress(struct restore_ctx *ctx)
@@ -71,12 +91,18 @@ static void clear_progress(struct restore_ctx *ctx)
 static void message(struct restore_ctx *ctx, const char *kind, const char *path,
 		    const char *fmt, va_list args)
 {
+	char *text;
+
 	clear_progress(ctx);
 	fprintf(stderr, "%s: ", kind);
 	restore_print_path(stderr, path);
 	fputs(": ", stderr);
-	vfprintf(stderr, fmt, args);
+	/* names may be in it */
+	if (vasprintf(&text, fmt, args) < 0)
+		text = NULL;
+	restore_print_path(stderr, text ?: fmt);
 	fputc('\n', stderr);
+	free(text);
 }
 
 /**
@@ -302,7 +328,7 @@ static int find_roots(struct restore_ctx *ctx, struct restore_args *a, uint32_t 
 		ret = restore_find_subvol(ctx, a->subvol, subvol);
 		if (ret) {
 			tools_error("subvolume or snapshot %s: %s", a->subvol,
-				    ret == -ENOENT ? "not found" :
+				    bch2_err_matches(ret, ENOENT) ? "not found" :
 				    ret == -EINVAL ? "not a subvolume" : bch2_err_str(ret));
 			return EXIT_CANNOT;
 		}
@@ -315,7 +341,8 @@ static int find_roots(struct restore_ctx *ctx, struct restore_args *a, uint32_t 
 		ret = restore_resolve(ctx, *subvol, a->paths.d[i], &canonical);
 		if (ret) {
 			restore_error(ctx, a->paths.d[i], "%s",
-				      ret == -ENOENT ? "not found" : bch2_err_str(ret));
+				      bch2_err_matches(ret, ENOENT) ? "not found" :
+				      bch2_err_str(ret));
 			continue;
 		}
 		ctx->opts.paths[ctx->opts.nr_paths++] = canonical;
@@ -345,7 +372,7 @@ static int do_restore(struct restore_ctx *ctx, struct restore_args *a, const cha
 	if (ret && !ctx->stats.errors)
 		restore_error(ctx, ".", "%s", bch2_err_str(ret));
 	if (ctx->sink->finish(ctx->sink, ctx) && !ctx->stats.errors)
-		restore_error(ctx, dest, "could not be completed");
+		restore_error(ctx, dest ?: ".", "could not be completed");
 	ctx->sink->free(ctx->sink);
 
 	if (!a->list)
@@ -366,8 +393,11 @@ int cmd_restore(int argc, char *argv[])
 	nr = parse_args(&a, argc, argv, &pos);
 	if (!a.list && !a.list_subvolumes)
 		dest = pos[--nr];
-	if (geteuid())
+	if (geteuid() && !a.r.no_owner) {
 		a.r.no_owner = true;
+		if (dest && strcmp(dest, "-") && !a.r.quiet)
+			fputs("warning: owners are not restored, which only root can do\n", stderr);
+	}
 	a.r.progress = a.progress == WHEN_ALWAYS ||
 		(a.progress == WHEN_AUTO && isatty(STDERR_FILENO) && !a.r.quiet && !a.list);
 

@@ -13,8 +13,10 @@
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -32,11 +34,15 @@ struct archive_sink {
 	struct archive		*a;
 	bool			tar;
 	bool			no_owner;
+	const char		*zeroes;	/* tar: mapped, read only */
+	size_t			nr_zeroes;
 	struct archive_entry	*ent;		/* reused */
 	/* The tar writer wants the bytes between data ranges too. */
 	uint64_t		pos;
 	struct late_times	*late;
 	size_t			nr_late;
+	char			*good_dir;	/* last one that was looked at */
+	uint64_t		nr_owners_failed;
 };
 
 /* POSIX ACLs in the form of the system.posix_acl_* xattrs: a header, then these. */
@@ -113,6 +119,34 @@ static void add_xattrs(struct archive_sink *s, struct restore_ctx *ctx, struct r
 	}
 }
 
+/*
+ * A decimal fraction of a time before 1970 goes away from zero, but the tar writer
+ * puts it behind the whole seconds as it finds it.
+ */
+static struct timespec tar_time(struct timespec t)
+{
+	if (t.tv_sec < -1 && t.tv_nsec)
+		return (struct timespec) { t.tv_sec + 1, 1000000000 - t.tv_nsec };
+	/* less than a second before 1970 has no form at all */
+	if (t.tv_sec == -1)
+		t.tv_nsec = 0;
+	return t;
+}
+
+static void set_times(struct archive_sink *s, const struct restore_entry *e)
+{
+	const struct timespec a = s->tar ? tar_time(e->atime) : e->atime;
+	const struct timespec m = s->tar ? tar_time(e->mtime) : e->mtime;
+	const struct timespec c = s->tar ? tar_time(e->ctime) : e->ctime;
+
+	archive_entry_set_atime(s->ent, a.tv_sec, a.tv_nsec);
+	archive_entry_set_mtime(s->ent, m.tv_sec, m.tv_nsec);
+	archive_entry_set_ctime(s->ent, c.tv_sec, c.tv_nsec);
+	/* No other archiver knows the time of creation, and each says so for each file. */
+	if (!s->tar)
+		archive_entry_set_birthtime(s->ent, e->otime.tv_sec, e->otime.tv_nsec);
+}
+
 static void fill_archive_entry(struct archive_sink *s, struct restore_ctx *ctx,
 			       struct restore_entry *e)
 {
@@ -123,10 +157,7 @@ static void fill_archive_entry(struct archive_sink *s, struct restore_ctx *ctx,
 	archive_entry_set_uid(ent, s->no_owner ? geteuid() : e->uid);
 	archive_entry_set_gid(ent, s->no_owner ? getegid() : e->gid);
 	archive_entry_set_nlink(ent, e->nlink);
-	archive_entry_set_atime(ent, e->atime.tv_sec, e->atime.tv_nsec);
-	archive_entry_set_mtime(ent, e->mtime.tv_sec, e->mtime.tv_nsec);
-	archive_entry_set_ctime(ent, e->ctime.tv_sec, e->ctime.tv_nsec);
-	archive_entry_set_birthtime(ent, e->otime.tv_sec, e->otime.tv_nsec);
+	set_times(s, e);
 
 	if (e->hardlink_of) {
 		archive_entry_set_hardlink(ent, e->hardlink_of);
@@ -163,15 +194,15 @@ struct write_state {
 
 /*
  * libarchive's tar writer takes the file as one stream and leaves out the
- * holes by itself, from the map it was given: feed it zeroes for them.
+ * holes by itself, from the map it was given: feed it zeroes for them. It does
+ * not look at what it leaves out, so that a large range that stays without memory
+ * makes holes of any size cheap.
  */
 static int tar_fill_zeroes(struct archive_sink *s, uint64_t to)
 {
-	static const char zeroes[1 << 16];
-
 	while (s->pos < to) {
-		size_t n = to - s->pos < sizeof(zeroes) ? to - s->pos : sizeof(zeroes);
-		la_ssize_t r = archive_write_data(s->a, zeroes, n);
+		size_t n = to - s->pos < s->nr_zeroes ? to - s->pos : s->nr_zeroes;
+		la_ssize_t r = archive_write_data(s->a, s->zeroes, n);
 
 		if (r <= 0)
 			return -EIO;
@@ -206,17 +237,46 @@ static int write_piece(void *priv, uint64_t offset, const void *buf, size_t len)
 	return 0;
 }
 
+/* Reports what libarchive could not do with an entry, or at the end; its errno. */
+static int archive_failed(struct archive_sink *s, struct restore_ctx *ctx, const char *path,
+			  const char *what)
+{
+	const char *text = archive_error_string(s->a);
+	int err = archive_errno(s->a);
+
+	if (err <= 0)
+		restore_error(ctx, path, "%s: %s", what, text ?: strerror(EIO));
+	else if (!text || strstr(text, strerror(err)))
+		restore_error(ctx, path, "%s: %s", what, text ?: strerror(err));
+	else
+		restore_error(ctx, path, "%s: %s: %s", what, text, strerror(err));
+	return err > 0 ? err : EIO;
+}
+
 static int sink_failed(struct archive_sink *s, struct restore_ctx *ctx,
 		       struct restore_entry *e, const char *what)
 {
-	int err = archive_errno(s->a);
+	int err = archive_failed(s, ctx, e->path, what);
 
-	restore_error(ctx, e->path, "%s: %s", what,
-		      archive_error_string(s->a) ?: strerror(err ?: EIO));
 	/* A full or broken destination will not get better with the next file. */
 	if (err == ENOSPC || err == EDQUOT || err == EROFS || err == EPIPE || s->tar)
 		ctx->fatal = true;
-	return err ? -err : -EIO;
+	return -err;
+}
+
+/*
+ * Everything but the owner is in place. Where one owner cannot be set none can:
+ * the first is an example, the others are counted.
+ */
+static bool only_owner_failed(struct archive_sink *s, struct restore_ctx *ctx)
+{
+	const char *text = archive_error_string(s->a);
+
+	if (s->tar || !text || strncmp(text, "Can't set user=", 15))
+		return false;
+	if (s->nr_owners_failed++)
+		ctx->stats.errors++;
+	return s->nr_owners_failed > 1;
 }
 
 /* Sockets have no place in libarchive: make them by hand. */
@@ -273,13 +333,51 @@ static int add_late_times(struct archive_sink *s, const struct restore_entry *e)
 	return 0;
 }
 
+/*
+ * Is anything above @path in the destination something else than a directory, say
+ * a symbolic link? libarchive asks by itself; this is for what is done without it.
+ */
+static bool path_leads_astray(struct archive_sink *s, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, slash - path) : NULL;
+	bool astray = slash && !dir;
+	struct stat st;
+
+	if (!dir || (s->good_dir && !strcmp(s->good_dir, dir))) {
+		free(dir);
+		return astray;
+	}
+
+	for (char *p = dir; p && !astray; ) {
+		p = strchr(p, '/');
+		if (p)
+			*p = '\0';
+		astray = !lstat(dir, &st) && !S_ISDIR(st.st_mode);
+		if (p)
+			*p++ = '/';
+	}
+
+	free(s->good_dir);
+	s->good_dir = astray ? NULL : dir;
+	if (astray)
+		free(dir);
+	return astray;
+}
+
 /* Is it in the destination already? Directories are merged, all else is an error. */
 static int check_existing(struct archive_sink *s, struct restore_ctx *ctx,
 			  struct restore_entry *e)
 {
 	struct stat st;
 
-	if (s->tar || lstat(e->path, &st))
+	if (s->tar)
+		return 0;
+	if (path_leads_astray(s, e->path)) {
+		restore_error(ctx, e->path, "not below a directory in the destination");
+		return -ENOTDIR;
+	}
+	if (lstat(e->path, &st))
 		return 0;
 	if (S_ISDIR(e->mode) && S_ISDIR(st.st_mode))
 		return add_late_times(s, e);
@@ -289,10 +387,34 @@ static int check_existing(struct archive_sink *s, struct restore_ctx *ctx,
 	return -EEXIST;
 }
 
+/* A file that is not all there must not look as if it were. */
+static void remove_incomplete(struct archive_sink *s, struct restore_ctx *ctx,
+			      const struct restore_entry *e)
+{
+	if (!s->tar && !unlink(e->path))
+		restore_warning(ctx, e->path, "incomplete file removed");
+}
+
+static bool size_differs(const struct restore_entry *e)
+{
+	struct stat st;
+
+	return !lstat(e->path, &st) && S_ISREG(st.st_mode) && (uint64_t) st.st_size != e->size;
+}
+
+/* A name that is not UTF-8 is stored as it is, and marked. */
+static bool is_about_charset(struct archive_sink *s)
+{
+	const char *text = archive_error_string(s->a);
+
+	return s->tar && text && !strncmp(text, "Can't translate ", 16);
+}
+
 static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx,
 			      struct restore_entry *e)
 {
 	struct archive_sink *s = (struct archive_sink *) sink;
+	bool incomplete = false;
 	int ret, r;
 
 	ret = check_existing(s, ctx, e);
@@ -306,19 +428,21 @@ static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx
 	r = archive_write_header(s->a, s->ent);
 	if (r < ARCHIVE_WARN)
 		return sink_failed(s, ctx, e, "cannot create");
-	if (r == ARCHIVE_WARN)
+	if (r == ARCHIVE_WARN && !is_about_charset(s))
 		restore_warning(ctx, e->path, "%s", archive_error_string(s->a));
 
-	if (S_ISREG(e->mode) && !e->hardlink_of && e->size)
+	if (S_ISREG(e->mode) && !e->hardlink_of && e->size) {
 		ret = write_contents(s, ctx, e);
+		incomplete = ret && (!ctx->opts.ignore_errors || ctx->fatal);
+	}
 
 	r = archive_write_finish_entry(s->a);
-	if (r < ARCHIVE_OK && !ret)
+	if (r < ARCHIVE_OK && !ret && !only_owner_failed(s, ctx)) {
 		ret = sink_failed(s, ctx, e, "not everything could be set");
-
-	if (!s->tar && ret == -EIO && ctx->file_damaged && !ctx->opts.ignore_errors &&
-	    !unlink(e->path))
-		restore_warning(ctx, e->path, "incomplete file removed");
+		incomplete = !s->tar && S_ISREG(e->mode) && size_differs(e);
+	}
+	if (incomplete)
+		remove_incomplete(s, ctx, e);
 	return ret;
 }
 
@@ -326,14 +450,19 @@ static int archive_sink_finish(struct restore_sink *sink, struct restore_ctx *ct
 {
 	struct archive_sink *s = (struct archive_sink *) sink;
 
-	if (archive_write_close(s->a) < ARCHIVE_WARN) {
-		restore_error(ctx, ".", "cannot finish: %s", archive_error_string(s->a));
-		return -EIO;
-	}
+	if (archive_write_close(s->a) < ARCHIVE_WARN && !ctx->fatal)
+		archive_failed(s, ctx, ".", "cannot finish");
+	if (s->nr_owners_failed > 1)
+		restore_warning(ctx, ".", "owners of %llu entries could not be set",
+				(unsigned long long) s->nr_owners_failed);
+	free(s->good_dir);
+	s->good_dir = NULL;
 	while (s->nr_late) {
 		struct late_times *l = s->late + --s->nr_late;
 
-		if (utimensat(AT_FDCWD, l->path, l->times, AT_SYMLINK_NOFOLLOW))
+		if (path_leads_astray(s, l->path))
+			restore_error(ctx, l->path, "was replaced in the destination");
+		else if (utimensat(AT_FDCWD, l->path, l->times, AT_SYMLINK_NOFOLLOW))
 			restore_error(ctx, l->path, "cannot set times: %s", strerror(errno));
 		free(l->path);
 	}
@@ -349,7 +478,28 @@ static void archive_sink_free(struct restore_sink *sink)
 	while (s->nr_late)
 		free(s->late[--s->nr_late].path);
 	free(s->late);
+	free(s->good_dir);
+	if (s->zeroes)
+		munmap((void *) s->zeroes, s->nr_zeroes);
 	free(s);
+}
+
+#define ZEROES_MIN		(1ULL << 16)
+#define ZEROES_MAX		(1ULL << 40)
+
+/* As many as the address space has room for. */
+static bool map_zeroes(struct archive_sink *s)
+{
+	for (size_t n = ZEROES_MAX; n >= ZEROES_MIN; n >>= 2) {
+		void *p = mmap(NULL, n, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0);
+
+		if (p == MAP_FAILED)
+			continue;
+		s->zeroes	= p;
+		s->nr_zeroes	= n;
+		return true;
+	}
+	return false;
 }
 
 static struct archive_sink *sink_alloc(struct archive *a)
@@ -413,14 +563,18 @@ struct restore_sink *restore_tar_sink(const struct restore_opts *opts, FILE *out
 	s->tar		= true;
 	s->no_owner	= opts->no_owner;
 
-	/* Names are bytes: no character set conversion. */
-	if (archive_write_set_format_pax(s->a) != ARCHIVE_OK ||
-	    archive_write_set_options(s->a, "pax:hdrcharset=BINARY,pax:xattrheader=SCHILY") !=
-	    ARCHIVE_OK ||
+	/*
+	 * Names are bytes. Those that are UTF-8 are what a pax header holds; only the
+	 * others need a note that they are not, which readers may not understand.
+	 */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	if (!map_zeroes(s) ||
+	    archive_write_set_format_pax(s->a) != ARCHIVE_OK ||
+	    archive_write_set_options(s->a, "pax:xattrheader=SCHILY") != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(s->a, 1) != ARCHIVE_OK ||
 	    archive_write_open_fd(s->a, fileno(out)) != ARCHIVE_OK) {
 		fprintf(stderr, "error: cannot write the tar stream: %s\n",
-			archive_error_string(s->a));
+			archive_error_string(s->a) ?: strerror(errno));
 		archive_sink_free(&s->sink);
 		return NULL;
 	}

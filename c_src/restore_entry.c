@@ -197,21 +197,26 @@ int restore_entry_fill(struct restore_ctx *ctx, struct restore_entry *e)
 	ret = bch2_inode_find(ctx->c, e->inum, e->snapshot, &inode);
 	if (ret) {
 		restore_error(ctx, e->path, "inode %llu: %s", (unsigned long long) e->inum,
-			      ret == -ENOENT ? "missing" : bch2_err_str(ret));
+			      bch2_err_matches(ret, ENOENT) ? "missing" : bch2_err_str(ret));
 		return ret;
 	}
 	if (inode.unpack_failed_at >= 0)
 		restore_error(ctx, e->path, "inode %llu is damaged: some of its fields are lost",
 			      (unsigned long long) e->inum);
 	inode_to_entry(ctx->c, &inode, e);
+	if (e->size > INT64_MAX) {
+		restore_error(ctx, e->path, "inode %llu: impossible size %llu",
+			      (unsigned long long) e->inum, (unsigned long long) e->size);
+		return -EFBIG;
+	}
 
 	ret = bch2_xattr_list(ctx->c, e->inum, e->snapshot, add_xattr, &f);
 	if (ret)
 		restore_error(ctx, e->path, "extended attributes are not complete: %s",
 			      bch2_err_str(ret));
-	if (ret != -ENOMEM)
+	if (!bch2_err_matches(ret, ENOMEM))
 		ret = add_option_xattrs(ctx, &inode, e);
-	if (ret == -ENOMEM)
+	if (bch2_err_matches(ret, ENOMEM))
 		return ret;
 
 	if (S_ISLNK(e->mode))
@@ -221,7 +226,7 @@ int restore_entry_fill(struct restore_ctx *ctx, struct restore_entry *e)
 		if (ret)
 			restore_error(ctx, e->path, "map of the file: %s", bch2_err_str(ret));
 		/* The reader will meet the same damage and say where it is. */
-		if (ret && ret != -ENOMEM) {
+		if (ret && !bch2_err_matches(ret, ENOMEM)) {
 			free(e->data);
 			e->data = malloc(sizeof(*e->data));
 			if (!e->data)

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -132,9 +133,28 @@ static json_t *json_name(const char *name)
 	return ret ?: json_pack("{s:o}", "b64", json_base64(name, strlen(name)));
 }
 
+/* Nanoseconds since 1970; times beyond 292 years are as far away as can be said. */
 static long long timespec_ns(const struct timespec *ts)
 {
-	return (long long) ts->tv_sec * 1000000000LL + ts->tv_nsec;
+	long long ns;
+
+	if (__builtin_mul_overflow((long long) ts->tv_sec, 1000000000LL, &ns) ||
+	    __builtin_add_overflow(ns, (long long) ts->tv_nsec, &ns))
+		return ts->tv_sec < 0 ? LLONG_MIN : LLONG_MAX;
+	return ns;
+}
+
+/* A name that is not UTF-8 has each byte that is not ASCII as \xNN. */
+static void json_add_xattr(json_t *o, const struct restore_xattr *x)
+{
+	char *name = malloc(strlen(x->name) * 4 + 1), *n = name;
+
+	if (name && json_object_set_new(o, x->name, json_base64(x->value, x->len))) {
+		for (const unsigned char *p = (const unsigned char *) x->name; *p; p++)
+			n += sprintf(n, *p < 0x80 ? "%c" : "\\x%02x", *p);
+		json_object_set_new(o, name, json_base64(x->value, x->len));
+	}
+	free(name);
 }
 
 static int list_json(struct list_sink *s, struct restore_entry *e)
@@ -171,8 +191,7 @@ static int list_json(struct list_sink *s, struct restore_entry *e)
 		json_t *x = json_object();
 
 		for (size_t i = 0; i < e->nr_xattrs; i++)
-			json_object_set_new(x, e->xattrs[i].name,
-					    json_base64(e->xattrs[i].value, e->xattrs[i].len));
+			json_add_xattr(x, &e->xattrs[i]);
 		json_object_set_new(o, "xattrs_b64", x);
 	}
 
@@ -193,6 +212,9 @@ static int list_one(struct restore_sink *sink, struct restore_ctx *ctx, struct r
 	else
 		list_text(s, e);
 	if (ferror(s->out)) {
+		if (!ctx->fatal)
+			restore_error(ctx, e->path, "cannot write the list: %s",
+				      strerror(errno ?: EIO));
 		ctx->fatal = true;
 		return -EIO;
 	}

@@ -219,7 +219,7 @@ static int next_batch(struct walk *w, struct frame *f)
 	}
 	if (f->nr)
 		qsort(f->d, f->nr, sizeof(*f->d), dirent_cmp);
-	return ret == -ENOMEM ? ret : 0;
+	return bch2_err_matches(ret, ENOMEM) ? ret : 0;
 }
 
 static int push(struct walk *w, const struct bch_subvol_inum *dir)
@@ -338,12 +338,15 @@ static int visit(struct walk *w, const struct bch_subvol_inum *where, bool subvo
 		count_entry(ctx, &e);
 		ret = note_hardlink(w, &e);
 	}
-	/* What is below may still be good, whatever happened to the directory itself. */
-	if (S_ISDIR(e.mode) && !ctx->fatal)
+	/*
+	 * What is below may still be good, whatever happened to the directory itself,
+	 * unless something else is in its place.
+	 */
+	if (S_ISDIR(e.mode) && !ctx->fatal && ret != -EEXIST && ret != -ENOTDIR)
 		ret = push(w, where);
 out:
 	restore_entry_exit(&e);
-	return ret == -ENOMEM || ctx->fatal ? ret ?: -EIO : 0;
+	return bch2_err_matches(ret, ENOMEM) || ctx->fatal ? ret ?: -EIO : 0;
 }
 
 static int visit_dirent(struct walk *w, struct frame *f, const struct walk_dirent *d)
@@ -370,7 +373,7 @@ static int visit_dirent(struct walk *w, struct frame *f, const struct walk_diren
 		if (ret) {
 			restore_error(w->ctx, w->path, "subvolume %u: %s", d->child_subvol,
 				      bch2_err_str(ret));
-			return ret == -ENOMEM ? ret : 0;
+			return bch2_err_matches(ret, ENOMEM) ? ret : 0;
 		}
 	} else {
 		where.inum = d->inum;
