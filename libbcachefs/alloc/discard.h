@@ -10,6 +10,8 @@
 
 #include "bcachefs.h"
 
+struct btree_trans;
+
 /* --- eligibility, pure: spec 22 12.6 rules 1 and 3 to 5 --- */
 
 struct discard_limits {
@@ -40,6 +42,9 @@ enum discard_verdict bch2_discard_verdict(const struct discard_limits *l,
 
 /* --- the worker --- */
 
+int bch2_fs_discards_init(struct bch_fs *c);
+void bch2_fs_discards_exit(struct bch_fs *c);
+
 /* Look for buckets to discard, in the background. = c->up.journal_flushed */
 void bch2_do_discards(struct bch_fs *c);
 /* Also wakes the worker if there is little to do: when allocations are refused. */
@@ -54,7 +59,16 @@ int bch2_discards_going_ro(struct bch_fs *c);
 /* Wait for the workers to be idle; they take no new work while !write_ref_get. */
 void bch2_discards_flush(struct bch_fs *c);
 
+/* --- the rewind limit (rewind_limit.c) --- */
+
+/* Going read-write: keep emptied buckets from the last run's limit on. */
+void bch2_discards_start(struct bch_fs *c);
+/* True: moved; the journal must be flushed for it to take effect. */
+bool bch2_discards_advance_rewind_limit(struct bch_fs *c, struct btree_trans *trans);
+
 /* --- cached buckets (invalidate.c) --- */
+
+void bch2_invalidate_work_fn(struct work_struct *work);
 
 /* Are there too few free buckets while cached ones could be emptied? */
 bool bch2_dev_should_invalidate(struct bch_dev *ca);

@@ -8,7 +8,7 @@
  *	(wp is locked; wp->sectors_free sectors may be taken at most)
  *	bch2_alloc_sectors_append_ptrs(c, wp, k, sectors, cached);
  *	bch2_alloc_sectors_get_refs(c, wp, &refs);	kept until k is in the btree
- *	bch2_alloc_sectors_done(c, wp);
+ *	bch2_alloc_sectors_done(trans, wp);
  *
  * Between start and done no further transaction may be waited for: the write
  * point's mutex takes part in deadlock detection only while it is being taken.
@@ -23,7 +23,7 @@ struct btree_trans;
 
 int bch2_fs_allocator_init(struct bch_fs *c);	/* all of c->alloc; once, while opening */
 void bch2_fs_allocator_exit(struct bch_fs *c);
-void bch2_fs_allocator_start(struct bch_fs *c);	/* going read-write */
+int bch2_fs_allocator_start(struct bch_fs *c);	/* going read-write */
 /* Going read-only: write points let go of their buckets and keep no more. */
 void bch2_fs_allocator_stop(struct bch_fs *c);
 
@@ -90,7 +90,7 @@ void bch2_alloc_sectors_append_ptrs(struct bch_fs *c, struct write_point *wp,
 				    struct bkey_i *k, unsigned sectors, bool cached);
 void bch2_alloc_sectors_get_refs(struct bch_fs *c, struct write_point *wp,
 				 struct open_bucket_refs *refs);
-void bch2_alloc_sectors_done(struct bch_fs *c, struct write_point *wp);
+void bch2_alloc_sectors_done(struct btree_trans *trans, struct write_point *wp);
 
 /*
  * = c->up.alloc_btree_ptrs. Append pointers to @sectors sectors on devices with

@@ -81,6 +81,10 @@ struct bch_fs_alloc {
 	 */
 	atomic_t		freed;
 	wait_queue_head_t	wait;
+	/* Since when it has not changed although somebody waits; under .lock. */
+	bool			stuck;
+	int			stuck_stamp;
+	unsigned long		stuck_since;	/* jiffies */
 
 	struct write_point	*wp_btree;
 	struct write_point	*wp_copygc;
@@ -103,6 +107,7 @@ struct bch_fs_alloc {
 
 	/* --- background work --- */
 	struct workqueue_struct	*wq;
+	bool			discard_urgent;	/* somebody waits for free buckets */
 	struct work_struct	discard_work;
 	struct work_struct	discard_fast_work;
 	struct work_struct	invalidate_work;
@@ -127,6 +132,8 @@ enum bch_alloc_cursor {
 /* Allocation state of a device. */
 struct bch_dev_alloc {
 	u64			cursor[BCH_ALLOC_CURSOR_NR];
+	/* Alloc keys of superblock and journal buckets are known to be right. */
+	bool			metadata_marked;
 	atomic_t		nr_open;	/* open buckets */
 
 	/* --- discards, under .discard_lock --- */
