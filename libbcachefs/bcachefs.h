@@ -90,6 +90,7 @@ struct bch_member_cpu {
 	u8			data_allowed;	/* bitmap by data type */
 	bool			discard;
 	bool			freespace_initialized;
+	bool			rotational;
 	bool			valid;		/* alive: neither empty nor deleted */
 	u8			btree_bitmap_shift;
 	u64			btree_allocated_bitmap;

@@ -57,6 +57,9 @@
 	x(ENOMEM_acl,				ENOMEM)				\
 	x(ENOMEM_casefold,			ENOMEM)				\
 	x(ENOMEM_check,				ENOMEM)				\
+	x(ENOMEM_accounting,			ENOMEM)				\
+	x(ENOMEM_bucket_gens,			ENOMEM)				\
+	x(ENOMEM_gc,				ENOMEM)				\
 										\
 	/* space */								\
 	x(ENOSPC_sb,				ENOSPC)				\
@@ -304,6 +307,15 @@
 	x(bucket_alloc_blocked,			BCH_ERR_operation_blocked)	\
 	x(freelist_empty,			BCH_ERR_bucket_alloc_blocked)	\
 	x(open_buckets_empty,			BCH_ERR_bucket_alloc_blocked)	\
+										\
+	/* refused by triggers (spec 40 §5, 51 §5, 52 §6) */			\
+	x(trigger,				EIO)				\
+	x(trigger_alloc,			BCH_ERR_trigger)		\
+	x(trigger_pointer,			BCH_ERR_trigger)		\
+	x(trigger_reservation,			BCH_ERR_trigger)		\
+	x(trigger_stripe,			BCH_ERR_trigger)		\
+	x(trigger_metadata_bucket,		BCH_ERR_trigger)		\
+	x(missing_indirect_extent,		BCH_ERR_trigger)		\
 										\
 	/* decisions about errors found (spec 32 §4) */				\
 	x(fsck,					EROFS)				\

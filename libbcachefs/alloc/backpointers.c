@@ -154,14 +154,11 @@ static unsigned int ptr_reconcile_phys(struct bch_fs *c, unsigned int level, str
 				       unsigned int dev)
 {
 	unsigned int class = bch2_bkey_reconcile_class(c, k);
-	struct bch_member m;
+	const struct bch_dev *ca = bch2_dev(c, dev);
 
-	if (level || class == RECONCILE_WORK_none || class == RECONCILE_WORK_pending ||
-	    !bch2_dev_have(c, dev))
+	if (level || class == RECONCILE_WORK_none || class == RECONCILE_WORK_pending || !ca)
 		return 0;
-
-	m = bch2_sb_member_get(c->disk_sb.sb, dev);
-	return BCH_MEMBER_ROTATIONAL(&m) ? class : 0;
+	return ca->mi.rotational ? class : 0;
 }
 
 static struct backpointer_key stripe_block_backpointer(struct bch_fs *c, struct bkey_s_c k,

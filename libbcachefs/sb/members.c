@@ -137,6 +137,7 @@ struct bch_member_cpu bch2_mi_to_cpu(const struct bch_member *m)
 		.data_allowed		= BCH_MEMBER_DATA_ALLOWED(m),
 		.discard		= BCH_MEMBER_DISCARD(m),
 		.freespace_initialized	= BCH_MEMBER_FREESPACE_INITIALIZED(m),
+		.rotational		= BCH_MEMBER_ROTATIONAL(m),
 		.valid			= bch2_member_alive(m),
 		.btree_bitmap_shift	= m->btree_bitmap_shift,
 		.btree_allocated_bitmap	= le64_to_cpu(m->btree_allocated_bitmap),

@@ -23,10 +23,19 @@ int bch2_write_super(struct bch_fs *);
 /* --- changes in memory (sb/write_sections.c) --- */
 
 void bch2_sb_member_set(struct bch_sb *, unsigned idx, const struct bch_member *);
-bool bch2_sb_has_journal_replicas(const struct bch_sb *);
-int bch2_sb_drop_journal_replicas(struct bch_sb_handle *);
 int bch2_sb_refresh_sections(struct bch_sb_handle *);
 int bch2_sb_copy_shared(struct bch_sb_handle *dst, const struct bch_sb *src);
+
+/* --- replicas entries in memory (sb/replicas_write.c) --- */
+
+struct bch_sb_replica;
+
+bool bch2_sb_has_journal_replicas(const struct bch_sb *);
+bool bch2_sb_has_replica(const struct bch_sb *, const struct bch_sb_replica *);
+int bch2_sb_replicas_change(struct bch_sb_handle *, const struct bch_sb_replica *add,
+			    unsigned nr_add,
+			    bool (*keep)(const struct bch_sb_replica *, void *arg), void *arg);
+int bch2_sb_drop_journal_replicas(struct bch_sb_handle *);
 
 /* --- devices (sb/write_io.c) --- */
 

@@ -12,14 +12,12 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 #include <linux/string.h>
 
 #include "bcachefs.h"
 #include "data/extents_format.h"
 #include "sb/io.h"
 #include "sb/members.h"
-#include "sb/replicas.h"
 #include "sb/write.h"
 
 /* --- members --- */
@@ -68,134 +66,6 @@ static int members_v1_refresh(struct bch_sb_handle *handle)
 		memcpy(v1->_members + i * BCH_MEMBER_V1_BYTES, &m, BCH_MEMBER_V1_BYTES);
 	}
 	return 0;
-}
-
-/* --- replicas --- */
-
-/**
- * bch2_sb_has_journal_replicas() - is a journal in use?
- * @sb:		superblock
- *
- * This is what decides between clean and dirty (section 10).
- */
-bool bch2_sb_has_journal_replicas(const struct bch_sb *sb)
-{
-	struct bch_sb_replicas_iter iter = bch2_sb_replicas_iter(sb);
-	struct bch_sb_replica r;
-
-	while (bch2_sb_replicas_next(&iter, &r))
-		if (r.data_type == BCH_DATA_journal)
-			return true;
-	return false;
-}
-
-/* Entries of one superblock on their way to another form; at most 3 + 255 bytes each. */
-struct replicas_list {
-	struct bch_sb_replica	*d;
-	unsigned		nr;
-	size_t			bytes;		/* without nr_required */
-	bool			v0;		/* nr_required is 1 everywhere */
-};
-
-static int replica_cmp(const void *l, const void *r)
-{
-	const struct bch_sb_replica *a = l, *b = r;
-
-	if (a->data_type != b->data_type)
-		return a->data_type < b->data_type ? -1 : 1;
-	if (a->nr_devs != b->nr_devs)
-		return a->nr_devs < b->nr_devs ? -1 : 1;
-	if (a->nr_required != b->nr_required)
-		return a->nr_required < b->nr_required ? -1 : 1;
-	return memcmp(a->devs, b->devs, a->nr_devs);
-}
-
-/* All entries but those of the journal; they point into @sb. */
-static int replicas_collect(const struct bch_sb *sb, struct replicas_list *list)
-{
-	struct bch_sb_replicas_iter iter = bch2_sb_replicas_iter(sb);
-	struct bch_sb_replica r;
-	unsigned nr = 0;
-
-	while (bch2_sb_replicas_next(&iter, &r))
-		nr++;
-	list->d = kvcalloc(nr ?: 1, sizeof(*list->d), GFP_KERNEL);
-	if (!list->d)
-		return -BCH_ERR_ENOMEM_sb_replicas;
-
-	iter = bch2_sb_replicas_iter(sb);
-	while (bch2_sb_replicas_next(&iter, &r)) {
-		if (r.data_type == BCH_DATA_journal)
-			continue;
-		list->d[list->nr++] = r;
-		list->bytes += sizeof(struct bch_replicas_entry_v0) + r.nr_devs;
-		list->v0 &= r.nr_required == 1;
-	}
-	sort(list->d, list->nr, sizeof(*list->d), replica_cmp, NULL);
-	return 0;
-}
-
-static void replicas_store(const struct replicas_list *list, u8 *p)
-{
-	for (unsigned i = 0; i < list->nr; i++) {
-		const struct bch_sb_replica *r = &list->d[i];
-
-		*p++ = r->data_type;
-		*p++ = r->nr_devs;
-		if (!list->v0)
-			*p++ = r->nr_required;
-		memcpy(p, r->devs, r->nr_devs);
-		p += r->nr_devs;
-	}
-}
-
-/**
- * bch2_sb_drop_journal_replicas() - forget where journal entries were
- * @handle:	superblock in memory; may move
- *
- * Only for a filesystem that needs no journal entry: one that is clean and has
- * not begun to write. Otherwise the next update would say it is clean when it is
- * not.
- *
- * Return: 0, -BCH_ERR_ENOSPC_sb_replicas, or no memory.
- */
-int bch2_sb_drop_journal_replicas(struct bch_sb_handle *handle)
-{
-	struct replicas_list list = { .v0 = true };
-	struct bch_sb_field *f;
-	size_t bytes;
-	u8 *buf;
-	int ret;
-
-	if (!bch2_sb_has_journal_replicas(handle->sb))
-		return 0;
-
-	ret = replicas_collect(handle->sb, &list);
-	if (ret)
-		return ret;
-	bytes = list.bytes + (list.v0 ? 0 : list.nr);
-
-	/* the entries lie in the section that is about to change */
-	buf = kvzalloc(bytes ?: 1, GFP_KERNEL);
-	ret = buf ? 0 : -BCH_ERR_ENOMEM_sb_replicas;
-	if (!ret) {
-		replicas_store(&list, buf);
-		bch2_sb_field_resize_id(handle, list.v0 ? BCH_SB_FIELD_replicas
-							: BCH_SB_FIELD_replicas_v0, 0);
-		f = bch2_sb_field_resize_id(handle, list.v0 ? BCH_SB_FIELD_replicas_v0
-							    : BCH_SB_FIELD_replicas,
-					    1 + DIV_ROUND_UP(bytes, sizeof(u64)));
-		if (IS_ERR(f)) {
-			ret = PTR_ERR(f) == -BCH_ERR_ENOSPC_sb ? -BCH_ERR_ENOSPC_sb_replicas
-							       : PTR_ERR(f);
-		} else {
-			memset(f + 1, 0, bch2_sb_field_bytes(f) - sizeof(*f));
-			memcpy(f + 1, buf, bytes);
-		}
-	}
-	kvfree(buf);
-	kvfree(list.d);
-	return ret;
 }
 
 /* --- derived sections --- */
