@@ -297,6 +297,7 @@
 	x(transaction_restart_commit,		BCH_ERR_transaction_restart)	\
 	x(transaction_restart_fault_inject,	BCH_ERR_transaction_restart)	\
 	x(operation_blocked,			EAGAIN)				\
+	x(btree_insert_need_mark_replicas,	EAGAIN)				\
 	x(journal_res_get_blocked,		BCH_ERR_operation_blocked)	\
 	x(journal_full,				BCH_ERR_journal_res_get_blocked) \
 	x(journal_pins_full,			BCH_ERR_journal_res_get_blocked) \

@@ -47,12 +47,15 @@ int bch2_accounting_mem_add(struct bch_fs *c, struct bkey_s_c k, enum bch_accoun
 /* Counters of a name; 0 for what is not there. */
 void bch2_accounting_mem_read(struct bch_fs *c, const struct disk_accounting_pos *acc,
 			      u64 *v, unsigned int nr);
+void bch2_accounting_mem_set(struct bch_fs *c, struct bpos pos, const s64 *v);
+void bch2_accounting_mem_set_marked(struct bch_fs *c, struct bpos pos);
 /* Forget names whose counters are all 0. */
 void bch2_accounting_mem_drop_zeros(struct bch_fs *c);
 /* A flush has brought a counter of the btree to 0 (spec 41 §3.2, §6.4). */
 void bch2_accounting_counter_zeroed(struct bch_fs *c, struct bpos pos);
 void bch2_accounting_mem_reset(struct bch_fs *c);
-int bch2_accounting_mem_fixups(struct bch_fs *c);
+/* Spec 41 §3.4; @trans without pending updates. */
+int bch2_accounting_mem_fixups(struct btree_trans *trans);
 void bch2_accounting_totals_recalc(struct bch_fs *c);
 
 /*
@@ -63,7 +66,10 @@ int bch2_accounting_mem_for_each(struct bch_fs *c,
 				 int (*fn)(struct bch_fs *c, struct accounting_mem_entry *e,
 					   void *arg), void *arg);
 
-/* --- recount, spec 41 §7 --- */
+bool bch2_accounting_mem_next(struct bch_fs *c, struct bpos pos,
+			      struct accounting_mem_entry *dst);
+
+/* --- recount, spec 41 §7 (accounting_check.c) --- */
 
 int bch2_accounting_gc_start(struct bch_fs *c);
 void bch2_accounting_gc_stop(struct bch_fs *c);

@@ -57,6 +57,7 @@ struct bch_fs_accounting {
 	u32			size;
 	bool			ready;		/* the btree's counters have been read */
 	bool			gc_running;	/* the second set counts too */
+	bool			gc_all;		/* and has the types that are not mirrored */
 	struct bch_fs_usage_totals totals;
 };
 

@@ -18,12 +18,13 @@ struct bch_replicas_padded {
 void bch2_replicas_entry_sort(struct bch_replicas_entry_v1 *e);
 /* Must names of this data type be in the superblock (spec 41 §6.3)? */
 bool bch2_replicas_type_in_sb(const struct bch_fs *c, unsigned int data_type);
-/* Is @e in the superblock, or does it not have to be? Takes no sleeping lock but sb_lock. */
-bool bch2_replicas_marked(struct bch_fs *c, const struct bch_replicas_entry_v1 *e);
 /* Add entries, write the superblock once; no node locks held. */
-int bch2_replicas_mark(struct bch_fs *c, const struct bch_replicas_padded *e, unsigned int nr);
-/* Drop entries (also of types that need not be there), write the superblock. */
-int bch2_replicas_unmark(struct bch_fs *c, const struct bch_replicas_entry_v1 *e);
+int bch2_replicas_mark(struct bch_fs *c, const struct bch_replicas_padded *r, unsigned int nr);
+/* The same, and dropping one; sb_lock held. */
+int bch2_replicas_mark_locked(struct bch_fs *c, const struct bch_replicas_padded *r,
+			      unsigned int nr);
+int bch2_replicas_unmark_locked(struct bch_fs *c, const struct bch_replicas_entry_v1 *e);
+bool bch2_replicas_marked_locked(struct bch_fs *c, const struct bch_replicas_entry_v1 *e);
 /* After recovery: keep journal entries and those whose counter exists (spec 41 §6.4). */
 int bch2_replicas_gc(struct bch_fs *c);
 

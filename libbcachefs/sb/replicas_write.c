@@ -71,7 +71,7 @@ bool bch2_sb_has_replica(const struct bch_sb *sb, const struct bch_sb_replica *w
 	return false;
 }
 
-static void list_add(struct replicas_list *list, const struct bch_sb_replica *r)
+static void replicas_list_add(struct replicas_list *list, const struct bch_sb_replica *r)
 {
 	list->d[list->nr++] = *r;
 	list->bytes += sizeof(struct bch_replicas_entry_v0) + r->nr_devs;
@@ -96,10 +96,10 @@ static int replicas_collect(const struct bch_sb *sb, struct replicas_list *list,
 	iter = bch2_sb_replicas_iter(sb);
 	while (bch2_sb_replicas_next(&iter, &r))
 		if (!keep || keep(&r, arg))
-			list_add(list, &r);
+			replicas_list_add(list, &r);
 	for (unsigned i = 0; i < nr_add; i++)
 		if (!bch2_sb_has_replica(sb, &add[i]))
-			list_add(list, &add[i]);
+			replicas_list_add(list, &add[i]);
 	sort(list->d, list->nr, sizeof(*list->d), replica_cmp, NULL);
 	return 0;
 }
