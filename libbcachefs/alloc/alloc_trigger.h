@@ -22,6 +22,8 @@ struct bkey_i_alloc_v4 *bch2_trans_start_alloc_update(struct btree_trans *trans,
 						      struct bpos bucket,
 						      unsigned int update_flags);
 
+int bch2_alloc_accounting_change(struct btree_trans *trans, bool gc, const struct bch_dev *ca,
+				 const struct bch_alloc_v4 *o, const struct bch_alloc_v4 *n);
 int bch2_trigger_alloc(struct btree_trans *trans, enum btree_id btree, unsigned int level,
 		       struct bkey_s_c old, struct bkey_s new_key, unsigned int flags);
 

@@ -11,7 +11,9 @@
 #include "alloc/gc_types.h"
 #include "btree/bkey.h"
 
+struct bch_replicas_padded;
 struct btree_trans;
+struct extent_ptr_decoded;
 
 int bch2_gc_alloc(struct bch_fs *c);
 void bch2_gc_free(struct bch_fs *c);
@@ -19,8 +21,23 @@ void bch2_gc_free(struct bch_fs *c);
 /* Marks; c->gc->lock is taken inside. */
 int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned int level,
 		     struct bkey_s_c k);
-int bch2_gc_mark_dev_sb(struct bch_fs *c, struct bch_dev *ca);
+void bch2_gc_mark_alloc(struct bch_fs *c, struct bkey_s_c k);
+int bch2_gc_mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca);
 int bch2_gc_add_indirect(struct bch_fs *c, struct bkey_s_c k);
+
+/* For the triggers: the same, or as named. Negative @sectors take away. */
+int bch2_gc_bucket_ref(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
+		       struct bkey_s_c k, const struct extent_ptr_decoded *p, s64 sectors,
+		       unsigned int ptr_data_type, bool insert);
+int bch2_gc_stripe_bucket(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
+			  unsigned int data_type, s64 sectors, bool insert);
+int bch2_gc_mark_stripe(struct bch_fs *c, struct bkey_s_c k);
+void bch2_gc_forget_stripe(struct bch_fs *c, u64 idx);
+/* 0: counted, @r is the name; 1: no such stripe, or not that of @p. */
+int bch2_gc_stripe_ptr(struct bch_fs *c, const struct extent_ptr_decoded *p,
+		       unsigned int data_type, s64 sectors, struct bch_replicas_padded *r);
+/* One more (or less) reference on what overlaps [start, end) of the reflink btree. */
+void bch2_gc_indirect_ref(struct bch_fs *c, u64 start, u64 end, int sign);
 
 /* What was counted; NULL: no such bucket, stripe, extent. */
 struct bucket_gc *bch2_gc_bucket(struct bch_fs *c, unsigned int dev, u64 bucket);

@@ -83,14 +83,27 @@ static enum snapshot_id_state snapshot_state(const struct bch_snapshot *s)
 		: SNAPSHOT_ID_live;
 }
 
-static int snapshot_load(struct bch_fs *c, struct bkey_s_c k)
+/**
+ * bch2_snapshot_mem_update - bring a snapshot key into the table in memory
+ * @c:		filesystem
+ * @k:		key of the snapshots btree; one of another type: the node is gone
+ *
+ * Keys at impossible positions are left out. Returns 0 or no memory.
+ */
+int bch2_snapshot_mem_update(struct bch_fs *c, struct bkey_s_c k)
 {
 	struct bch_snapshot s;
-	struct snapshot_t t;
+	struct snapshot_t t = {};
 
-	if (k.k->type != KEY_TYPE_snapshot ||
-	    !k.k->p.offset || k.k->p.offset > U32_MAX || k.k->p.inode)
+	if (!k.k->p.offset || k.k->p.offset > U32_MAX || k.k->p.inode)
 		return 0;
+	if (k.k->type != KEY_TYPE_snapshot) {
+		/* nothing to forget if it was never known */
+		return bch2_snapshot_get(c, k.k->p.offset, &t)
+			? bch2_snapshot_table_set(c, k.k->p.offset,
+						  &(struct snapshot_t) { .state = SNAPSHOT_ID_empty })
+			: 0;
+	}
 
 	bch2_snapshot_val(k, &s);
 	t = (struct snapshot_t) {
@@ -131,7 +144,8 @@ int bch2_snapshots_read(struct bch_fs *c)
 	bad = trans->nr_bad;
 	ret = for_each_btree_key(trans, iter, BTREE_ID_snapshots, POS_MIN,
 				 BTREE_ITER_prefetch|BTREE_ITER_skip_bad, k,
-				 snapshot_load(c, k));
+				 k.k->type == KEY_TYPE_snapshot
+				 ? bch2_snapshot_mem_update(c, k) : 0);
 	if (trans->nr_bad != bad)
 		bch_err(c, "snapshots: %llu unreadable parts of the btree left out",
 			trans->nr_bad - bad);

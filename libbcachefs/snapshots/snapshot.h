@@ -18,6 +18,7 @@ void bch2_snapshot_val(struct bkey_s_c k, struct bch_snapshot *s);
 void bch2_snapshot_tree_val(struct bkey_s_c k, struct bch_snapshot_tree *t);
 int bch2_snapshot_lookup(struct btree_trans *trans, u32 id, struct bch_snapshot *s);
 int bch2_snapshot_tree_lookup(struct btree_trans *trans, u32 id, struct bch_snapshot_tree *t);
+int bch2_snapshot_mem_update(struct bch_fs *c, struct bkey_s_c k);
 int bch2_snapshots_read(struct bch_fs *c);
 
 int bch2_snapshot_validate(struct bch_fs *c, struct bkey_s_c k,
