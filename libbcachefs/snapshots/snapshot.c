@@ -94,15 +94,14 @@ int bch2_snapshot_mem_update(struct bch_fs *c, struct bkey_s_c k)
 {
 	struct bch_snapshot s;
 	struct snapshot_t t = {};
+	static const struct snapshot_t none = { .state = SNAPSHOT_ID_empty };
 
 	if (!k.k->p.offset || k.k->p.offset > U32_MAX || k.k->p.inode)
 		return 0;
 	if (k.k->type != KEY_TYPE_snapshot) {
 		/* nothing to forget if it was never known */
 		return bch2_snapshot_get(c, k.k->p.offset, &t)
-			? bch2_snapshot_table_set(c, k.k->p.offset,
-						  &(struct snapshot_t) { .state = SNAPSHOT_ID_empty })
-			: 0;
+			? bch2_snapshot_table_set(c, k.k->p.offset, &none) : 0;
 	}
 
 	bch2_snapshot_val(k, &s);
