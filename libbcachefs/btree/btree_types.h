@@ -38,6 +38,7 @@ struct bch_fs_btree {
 	spinlock_t		trans_lock;
 	struct list_head	trans_list;
 	struct mutex		lock_graph;	/* one detector walks at a time */
+	u64			lock_walks;	/* under lock_graph */
 	/* Tests: every so many lookups, allocations and commits restart; 0: none. */
 	unsigned		restart_fault_every;
 	atomic_t		restart_fault_count;

@@ -11,6 +11,9 @@
 
 #include "bcachefs.h"
 
+/* Readable bytes behind the log, for decoders that look at whole words. */
+#define BTREE_NODE_SPARE_BYTES	8
+
 int bch2_fs_btree_cache_init(struct bch_fs *c);
 void bch2_fs_btree_cache_exit(struct bch_fs *c);
 
@@ -23,8 +26,20 @@ struct btree *bch2_btree_node_get(struct bch_fs *c, const struct bkey_i *k,
 				  unsigned level, unsigned btree);
 struct btree *bch2_btree_node_get_nofill(struct bch_fs *c, const struct bkey_i *k,
 					 unsigned level, unsigned btree);
-bool bch2_btree_node_prefetch(struct bch_fs *c, const struct bkey_i *k,
-			      unsigned level, unsigned btree);
+struct btree *bch2_btree_node_lookup(struct bch_fs *c, const struct bkey_i *k,
+				     unsigned level, unsigned btree);
+int bch2_btree_node_usable(const struct btree *b, const struct bkey_i *k);
+int bch2_btree_node_fill(struct bch_fs *c, struct btree *b);
+bool bch2_btree_node_prefetch_enter(struct bch_fs *c, const struct bkey_i *k, unsigned level,
+				    unsigned btree, struct btree **ret);
+void bch2_btree_node_read_begin(struct bch_fs *c, struct btree *b);
+
+/* Has reading it ended, well or not? */
+static inline bool bch2_btree_node_ready(const struct btree *b)
+{
+	return smp_load_acquire(&b->state) >= BTREE_NODE_ready;
+}
+
 void bch2_btree_node_pin(struct bch_fs *c, struct btree *b);
 void bch2_btree_node_put(struct bch_fs *c, struct btree *b);
 
@@ -32,6 +47,7 @@ int bch2_btree_root_read(struct bch_fs *c, unsigned btree, const struct bkey_i *
 			 unsigned level);
 int bch2_btree_root_alloc_fake(struct bch_fs *c, unsigned btree, unsigned level);
 struct btree *bch2_btree_root_get(struct bch_fs *c, unsigned btree);
+bool bch2_btree_root_is(struct bch_fs *c, const struct btree *b);
 
 /* --- nodes that are made, not read --- */
 

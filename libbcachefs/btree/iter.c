@@ -5,59 +5,26 @@
  *
  * Invariant: forward walks return keys of increasing position (visible extents:
  * of increasing start); whatever a snapshot hides is never returned with
- * filter_snapshots. An iterator belongs to one transaction and one thread.
+ * filter_snapshots. The node of the key returned last is locked. An iterator belongs
+ * to one transaction and one thread.
  */
+#include <linux/compiler.h>
+#include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
-#include <linux/slab.h>
+#include <linux/string.h>
 
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
+#include "btree/cache.h"
 #include "btree/iter.h"
 #include "btree/path.h"
 #include "btree/snapshot_table.h"
 #include "util/printbuf.h"
 
-/* --- sessions --- */
-
-/**
- * __bch2_trans_get - begin a session of reading
- *
- * Ends with bch2_trans_put(). Waits for memory rather than fail.
- */
-struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn)
-{
-	struct btree_trans *trans = kzalloc(sizeof(*trans), GFP_KERNEL|__GFP_NOFAIL);
-
-	trans->c = c;
-	INIT_LIST_HEAD(&trans->iters);
-	return trans;
-}
-
-/** bch2_trans_put - end a session; iterators that are left are ended too */
-void bch2_trans_put(struct btree_trans *trans)
-{
-	struct btree_iter *iter, *n;
-
-	list_for_each_entry_safe(iter, n, &trans->iters, list)
-		bch2_trans_iter_exit(iter);
-	kfree(trans);
-}
-
-/** bch2_trans_begin - begin an attempt; keys returned before are void. The attempt's number */
-u32 bch2_trans_begin(struct btree_trans *trans)
-{
-	return ++trans->restart_count;
-}
-
-/**
- * bch2_trans_unlock - before doing something that blocks
- *
- * Readers hold no locks, only references that block nobody; keys stay valid.
- */
-void bch2_trans_unlock(struct btree_trans *trans)
-{
-}
+/* More iterators than this are a mistake. */
+#define TRANS_ITERS_MAX		1024
 
 /* --- iterators --- */
 
@@ -95,14 +62,22 @@ static unsigned iter_flags(unsigned btree, unsigned level, unsigned flags)
 }
 
 static void iter_init(struct btree_trans *trans, struct btree_iter *iter, unsigned btree,
-		      struct bpos pos, unsigned level, unsigned flags)
+		      struct bpos pos, unsigned level, unsigned locks_want, unsigned flags)
 {
+	if (unlikely(trans->nr_iters >= TRANS_ITERS_MAX))
+		bch2_trans_restart(trans, BCH_ERR_transaction_restart_too_many_iters);
+
 	memset(iter, 0, sizeof(*iter));
 	iter->trans	= trans;
 	iter->btree_id	= btree;
 	iter->level	= min_t(unsigned, level, BTREE_MAX_DEPTH - 1);
 	iter->flags	= iter_flags(btree, level, flags);
 	iter->snapshot	= pos.snapshot;
+	if (locks_want > iter->level)
+		iter->flags |= BTREE_ITER_intent;
+	iter->locks_want = iter->flags & BTREE_ITER_intent
+		? max_t(unsigned, locks_want, iter->level + 1) : 0;
+	bch2_path_init(iter);
 	list_add(&iter->list, &trans->iters);
 	trans->nr_iters++;
 	bch2_btree_iter_set_pos(iter, pos);
@@ -121,12 +96,12 @@ static void iter_init(struct btree_trans *trans, struct btree_iter *iter, unsign
 void bch2_trans_iter_init(struct btree_trans *trans, struct btree_iter *iter,
 			  unsigned btree, struct bpos pos, unsigned flags)
 {
-	iter_init(trans, iter, btree, pos, 0, flags);
+	iter_init(trans, iter, btree, pos, 0, 0, flags);
 }
 
 /**
  * bch2_trans_node_iter_init - an iterator over nodes, or keys of interior ones
- * @locks_want:	levels that will be changed; none when reading
+ * @locks_want:	levels below are locked with intent; 0 when reading
  * @level:	of the nodes, or of the keys: those of level n point to nodes of level
  *		n - 1
  */
@@ -134,7 +109,7 @@ void bch2_trans_node_iter_init(struct btree_trans *trans, struct btree_iter *ite
 			       unsigned btree, struct bpos pos, unsigned locks_want,
 			       unsigned level, unsigned flags)
 {
-	iter_init(trans, iter, btree, pos, level,
+	iter_init(trans, iter, btree, pos, level, locks_want,
 		  flags|BTREE_ITER_all_snapshots|BTREE_ITER_snapshot_field);
 }
 
@@ -148,6 +123,122 @@ void bch2_trans_iter_exit(struct btree_iter *iter)
 	iter->trans->nr_iters--;
 	iter->trans = NULL;
 }
+
+/**
+ * bch2_trans_iter_copy - a second iterator where @src is
+ *
+ * @dst is the caller's memory, until bch2_trans_iter_exit().
+ */
+void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src)
+{
+	struct btree_trans *trans = src->trans;
+
+	*dst = *src;
+	bch2_path_copy(dst, src);
+	list_add(&dst->list, &trans->iters);
+	trans->nr_iters++;
+}
+
+/* Before each lookup: is anything to be looked up at all? 0 or a restart. */
+static int iter_may_look(const struct btree_iter *iter)
+{
+	struct btree_trans *trans = iter->trans;
+
+	return unlikely(trans->restarted) ? -trans->restarted : bch2_trans_fault(trans);
+}
+
+/* --- the path --- */
+
+/**
+ * bch2_btree_iter_traverse - lock the node that covers the iterator's position
+ *
+ * With intent if the iterator was made for that. 0; a restart; -ENOENT: there is no
+ * such level; or an error, with what could not be read in iter->bad.
+ */
+int bch2_btree_iter_traverse(struct btree_iter *iter)
+{
+	return iter_may_look(iter) ?: bch2_path_place(iter, iter->pos);
+}
+
+/** bch2_btree_iter_root_level - level of the root that the path begins at */
+unsigned bch2_btree_iter_root_level(const struct btree_iter *iter)
+{
+	return iter->root_level;
+}
+
+/* Is all that is wanted locked, up to the root as it is now? */
+static bool iter_upgraded(const struct btree_iter *iter)
+{
+	return iter->locks_want <= iter->root_level + 1 ||
+		bch2_btree_root_is(iter->trans->c, iter->path[iter->root_level].b);
+}
+
+/*
+ * Lock the whole path anew, from above. The node of the iterator's level must come
+ * out as it was.
+ */
+static int iter_relock_from_root(struct btree_iter *iter)
+{
+	struct bch_fs *c = iter->trans->c;
+	struct btree_path_level *l = &iter->path[iter->level];
+	const bool held = l->lock >= 0;
+	struct btree *b = l->b;
+	const u32 seq = l->lock_seq;
+	int ret;
+
+	if (held)
+		bch2_btree_node_pin(c, b);
+	do {
+		bch2_path_drop(iter);
+		ret = bch2_path_place(iter, iter->pos);
+	} while (!ret && !iter_upgraded(iter));
+	if (held) {
+		if (!ret && (l->b != b || l->lock_seq != seq))
+			ret = bch2_trans_restart(iter->trans,
+						 BCH_ERR_transaction_restart_upgrade);
+		bch2_btree_node_put(c, b);
+	}
+	return ret;
+}
+
+/**
+ * bch2_btree_iter_upgrade - intent locks for changing interior nodes too
+ * @iter:	iterator
+ * @level_max:	up to here, or to the root if that is lower
+ *
+ * What was read through the iterator is still valid afterwards. 0; a restart; or an
+ * error as of traverse.
+ */
+int bch2_btree_iter_upgrade(struct btree_iter *iter, unsigned level_max)
+{
+	struct btree_path_level *l = &iter->path[iter->level];
+	unsigned level;
+	int ret = iter_may_look(iter);
+
+	if (ret)
+		return ret;
+	iter->locks_want = max_t(unsigned, iter->locks_want,
+				 min_t(unsigned, level_max, BTREE_MAX_DEPTH - 1) + 1);
+	if (l->lock < 0)
+		return iter_relock_from_root(iter);
+
+	for (level = iter->level; level < iter->locks_want && level <= iter->root_level; level++) {
+		ret = bch2_path_lock_level(iter, level);
+		if (ret)
+			break;
+	}
+	if (ret < 0)
+		return ret;
+	return !ret && iter_upgraded(iter) ? 0 : iter_relock_from_root(iter);
+}
+
+/** bch2_btree_iter_downgrade - back to the locks the iterator was made with */
+void bch2_btree_iter_downgrade(struct btree_iter *iter)
+{
+	bch2_path_downgrade(iter, !(iter->flags & BTREE_ITER_intent));
+}
+
+/* --- positions --- */
 
 /** bch2_btree_iter_set_pos - go to @pos; the view stays */
 void bch2_btree_iter_set_pos(struct btree_iter *iter, struct bpos pos)
@@ -291,7 +382,10 @@ struct bkey_s_c bch2_btree_iter_peek_max(struct btree_iter *iter, struct bpos en
 	const struct bpos last = search_end(iter, end);
 	struct bpos search, pos;
 	struct bkey_s_c k;
+	int ret = iter_may_look(iter);
 
+	if (unlikely(ret))
+		return bkey_s_c_err(ret);
 	if (iter->at_end || !search_start(iter, &search))
 		return bkey_s_c_null;
 
@@ -414,6 +508,10 @@ static struct bkey_s_c slot_extent(struct btree_iter *iter)
  */
 struct bkey_s_c bch2_btree_iter_peek_slot(struct btree_iter *iter)
 {
+	int ret = iter_may_look(iter);
+
+	if (unlikely(ret))
+		return bkey_s_c_err(ret);
 	if (iter->at_end)
 		return bkey_s_c_null;
 	return iter_extents(iter) ? slot_extent(iter) : slot_plain(iter);
@@ -482,7 +580,10 @@ struct bkey_s_c bch2_btree_iter_peek_prev_min(struct btree_iter *iter, struct bp
 {
 	struct bpos search = iter->pos, pos;
 	struct bkey_s_c k;
+	int ret = iter_may_look(iter);
 
+	if (unlikely(ret))
+		return bkey_s_c_err(ret);
 	if (iter->at_end)
 		return bkey_s_c_null;
 	if (iter_extents(iter) && search.offset != KEY_OFFSET_MAX) {
@@ -563,20 +664,23 @@ void bch2_btree_iter_bad_to_text(struct printbuf *out, const struct btree_iter *
 /**
  * bch2_btree_iter_peek_node - the node of the iterator's level that covers its position
  *
- * NULL if the btree has no such level; ERR_PTR. Pinned as long as the iterator
- * stays there.
+ * NULL if the btree has no such level; ERR_PTR. Locked, and pinned as long as the
+ * iterator stays there.
  */
 struct btree *bch2_btree_iter_peek_node(struct btree_iter *iter)
 {
-	int ret;
+	int ret = iter_may_look(iter);
 
+	if (unlikely(ret))
+		return ERR_PTR(ret);
 	while (!iter->at_end) {
 		ret = bch2_path_place(iter, iter->pos);
 		if (!ret)
 			return iter->path[iter->level].b;
 		if (ret == -ENOENT)
 			break;
-		if (!(iter->flags & BTREE_ITER_skip_bad))
+		if (!(iter->flags & BTREE_ITER_skip_bad) ||
+		    bch2_err_matches(ret, BCH_ERR_transaction_restart))
 			return ERR_PTR(ret);
 		iter->trans->nr_bad++;
 		if (!bch2_btree_iter_skip_bad(iter))

@@ -141,8 +141,9 @@ static inline struct bkey_s_c bch2_btree_iter_peek_max_type(struct btree_iter *i
 
 /*
  * Every key from @_start to @_end inclusive (as bch2_btree_iter_peek_max()
- * counts). Declares @_iter and @_k; yields 0 at the end, an error, or the first
- * non-zero value of @_do.
+ * counts), each in an attempt of its own: after a restart, of the lookup or of
+ * @_do, the loop goes on at the same key. Declares @_iter and @_k; yields 0 at the
+ * end, an error, or the first non-zero value of @_do.
  */
 #define for_each_btree_key_max(_trans, _iter, _btree, _start, _end, _flags, _k, _do)	\
 ({											\
@@ -152,11 +153,13 @@ static inline struct bkey_s_c bch2_btree_iter_peek_max_type(struct btree_iter *i
 											\
 	bch2_trans_iter_init((_trans), &(_iter), (_btree), (_start), (_flags));		\
 	do {										\
+		bch2_trans_begin(_trans);						\
 		_k = bch2_btree_iter_peek_max_type(&(_iter), (_end));			\
 		if (!(_k).k)								\
 			break;								\
 		for_each_ret = bkey_err(_k) ?: (_do);					\
-	} while (!for_each_ret && bch2_btree_iter_advance(&(_iter)));			\
+	} while (bch2_err_matches(for_each_ret, BCH_ERR_transaction_restart) ||		\
+		 (!for_each_ret && bch2_btree_iter_advance(&(_iter))));			\
 	bch2_trans_iter_exit(&(_iter));							\
 	for_each_ret;									\
 })

@@ -13,6 +13,7 @@
 #ifndef _BCACHEFS_BTREE_NODE_TYPES_H
 #define _BCACHEFS_BTREE_NODE_TYPES_H
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -58,6 +59,7 @@ enum btree_node_flag {
 	BTREE_NODE_will_make_reachable,	/* new node of an unfinished interior update */
 	BTREE_NODE_never_write,		/* NW-3 */
 	BTREE_NODE_dying,		/* replaced: its interior update has its pins */
+	BTREE_NODE_filling,		/* somebody reads it, or begins to: bit lock */
 };
 
 /* What a write of a node keeps pinned until it is complete; two of them alternate. */
@@ -84,19 +86,15 @@ struct btree {
 	/* --- cache bookkeeping, under btree_cache.lock --- */
 	struct list_head	hash_list;
 	struct list_head	lru;
-	unsigned		pins;		/* users; evictable at 0 */
+	u64			accounted;	/* bytes counted for this node */
+	atomic_t		pins;		/* users; from 0 to 1 under the lock only */
 
-	/* --- contents, constant once state is ready --- */
 	unsigned long		flags;		/* enum btree_node_flag */
-	/*
-	 * Serialises filling the node. The lock of the live core takes its
-	 * place: shared / intent / exclusive, with a sequence number.
-	 */
-	struct mutex		lock;
+	/* --- contents: under .six once state is ready; before, BTREE_NODE_filling --- */
 	int			state;		/* enum btree_node_state; store-release */
 	int			error;		/* state failed: why */
 
-	/* Pointer the node was read by. */
+	/* Pointer to the node; changes under .six and the cache's lock. */
 	__BKEY_PADDED(key, BKEY_BTREE_PTR_VAL_U64s_MAX);
 
 	/* Range, inclusive; from the header, or the pointer if range_updated. */
@@ -143,7 +141,7 @@ struct btree {
 	struct list_head	blocked_by;	/* updates whose parent node this is */
 	struct list_head	write_list;	/* bch_fs_btree_node_writes.dirty */
 
-	/* Read in flight; under .lock, or the cache's lock when not pinned. */
+	/* Read in flight; under BTREE_NODE_filling, or the cache's lock when not pinned. */
 	struct btree_node_io	*io;
 };
 
@@ -175,9 +173,13 @@ struct btree_cache {
 /* One node on the way from the root to an iterator's level. */
 struct btree_path_level {
 	struct btree		*b;		/* pinned; NULL: none */
+	s8			lock;		/* enum six_lock_type held for this path; -1: none */
+	s8			relock;		/* what was held when locks were dropped; -1 */
+	bool			at_valid;	/* .at is the position of key .idx */
+	u32			lock_seq;	/* of b->six, as of the last time it was held */
+	u32			idx_seq;	/* of b->six: .idx, .at and .ahead are valid for */
 	u32			idx;		/* first live key not before the position */
 	u32			ahead;		/* children before this one are being read */
-	bool			at_valid;	/* .at is the position of key .idx */
 	struct bpos		at;
 };
 
@@ -195,6 +197,8 @@ struct btree_iter {
 	u32			flags;		/* enum btree_iter_flags */
 	u8			btree_id;
 	u8			level;		/* of the keys, or nodes, returned */
+	u8			locks_want;	/* levels below are locked with intent */
+	u8			root_level;	/* where the path begins */
 	bool			at_end;		/* no position is left in this direction */
 
 	struct bpos		pos;		/* where the iterator is */

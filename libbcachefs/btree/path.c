@@ -1,26 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Descending from the root to the node that covers a position, and the stream of
- * keys of one level, overlay merged in (spec 21 sections 4, 5.2, 5.6, 22 section
- * 8.2: OV-1, OV-2).
+ * keys of one level (spec 21 sections 3, 4, 5.6; rules LK-1, LK-2).
  *
  * Invariant: every node in a path is pinned, each covers a part of the one above,
  * and levels strictly decrease, so that no damaged pointer makes a walk endless:
  * positions only grow (or only shrink) and each step consumes a pointer or a key.
+ * A pointer is followed while the node it is in is locked, and the child is used
+ * only if it is still in the tree once it is locked.
+ *
+ * Between lookups a path holds one lock, on the node of the iterator's level, and
+ * intent locks above it as far as its user asked for. Nodes further up stay pinned
+ * and are locked again by sequence number when the walk leaves the leaf.
  */
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
 
 #include "bcachefs.h"
 #include "btree/cache.h"
 #include "btree/extent_entries.h"
 #include "btree/iter.h"
+#include "btree/locking.h"
 #include "btree/node_check.h"
 #include "btree/path.h"
 #include "journal/overlay.h"
 
-/* Keys to step over before searching anew. */
-#define STEP_MAX	4
+/* Nodes that are entered for reading ahead in one step. */
+#define PREFETCH_BATCH		16
+/* Leaves read ahead once the filesystem is in use. */
+#define PREFETCH_LIVE		2
+
+/* Nodes to be read ahead as soon as no lock is held (LK-6); pinned. */
+struct prefetch {
+	unsigned		nr;
+	struct btree		*b[PREFETCH_BATCH];
+};
 
 static struct bch_fs *iter_fs(const struct btree_iter *iter)
 {
@@ -31,9 +46,34 @@ static void level_drop(struct btree_iter *iter, unsigned level)
 {
 	struct btree_path_level *l = &iter->path[level];
 
-	if (l->b)
+	if (l->b) {
+		bch2_path_unlock_level(iter, level);
 		bch2_btree_node_put(iter_fs(iter), l->b);
-	memset(l, 0, sizeof(*l));
+	}
+	*l = (struct btree_path_level) { .lock = -1, .relock = -1 };
+}
+
+/* @b is pinned, and locked as the iterator wants this level to be. */
+static void level_set(struct btree_iter *iter, unsigned level, struct btree *b)
+{
+	const u32 seq = six_lock_seq(&b->six);
+
+	iter->path[level] = (struct btree_path_level) {
+		.b		= b,
+		.lock		= bch2_path_lock_want(iter, level),
+		.relock		= -1,
+		.lock_seq	= seq,
+		.idx_seq	= seq + 2,	/* not looked for yet */
+	};
+}
+
+/** bch2_path_init - a path that leads nowhere yet */
+void bch2_path_init(struct btree_iter *iter)
+{
+	unsigned level;
+
+	for (level = 0; level < BTREE_MAX_DEPTH; level++)
+		iter->path[level].lock = iter->path[level].relock = -1;
 }
 
 /** bch2_path_drop - let go of all nodes */
@@ -45,129 +85,31 @@ void bch2_path_drop(struct btree_iter *iter)
 		level_drop(iter, level);
 }
 
-static int key_cmp(const struct btree *b, u32 i, struct bpos pos)
+/**
+ * bch2_path_copy - make the path of @dst that of @src, with pins and holds of its own
+ * @dst:	iterator of the same transaction, same level; its path leads nowhere
+ * @src:	iterator
+ */
+void bch2_path_copy(struct btree_iter *dst, const struct btree_iter *src)
 {
-	return bch2_bkey_cmp_packed_pos(&b->unpack, btree_node_key(b, i), pos);
-}
+	unsigned level;
 
-/* Set l->idx for @pos, near where it was if possible: walks mostly go to the next key. */
-static void level_seek(struct btree_path_level *l, struct bpos pos)
-{
-	const struct btree *b = l->b;
-	u32 i = l->idx, steps;
+	for (level = 0; level < BTREE_MAX_DEPTH; level++) {
+		struct btree_path_level *l = &dst->path[level];
 
-	if (l->at_valid) {
-		const int cmp = bpos_cmp(l->at, pos);
-
-		if (!cmp)
-			return;
-		l->at_valid = false;
-		if (cmp < 0) {
-			i++;
-			goto step;
-		}
+		*l = src->path[level];
+		if (!l->b)
+			continue;
+		bch2_btree_node_pin(iter_fs(dst), l->b);
+		/* what is held can be held once more; no memory for the note: not held */
+		if (l->lock >= 0 && !bch2_trans_trylock(dst->trans, &l->b->six, l->lock))
+			l->lock = -1;
 	}
-	if (i && key_cmp(b, i - 1, pos) >= 0) {
-		l->idx = bch2_btree_node_search(b, pos);
-		return;
-	}
-step:
-	for (steps = 0; i < b->nr_keys && key_cmp(b, i, pos) < 0; i++)
-		if (++steps > STEP_MAX) {
-			i = bch2_btree_node_search(b, pos);
-			break;
-		}
-	l->idx = i;
 }
 
 static bool level_covers(const struct btree_path_level *l, struct bpos pos)
 {
 	return l->b && bpos_le(l->b->min_key, pos) && bpos_le(pos, l->b->max_key);
-}
-
-/* --- one level of one node, merged with the overlay --- */
-
-/* Journal keys that lie in @b's range and are at or after @pos. */
-static struct bkey_i *overlay_next(struct btree_iter *iter, const struct btree *b,
-				   struct bpos pos, struct bpos end)
-{
-	struct bch_fs *c = iter_fs(iter);
-
-	if (likely(!c->journal.keys.nr))
-		return NULL;
-	return bch2_journal_keys_peek_max(c, b->btree_id, b->level, pos,
-					  bpos_min(b->max_key, end), &iter->overlay_idx);
-}
-
-static struct bkey_i *overlay_prev(struct btree_iter *iter, const struct btree *b,
-				   struct bpos pos, struct bpos min)
-{
-	struct bch_fs *c = iter_fs(iter);
-
-	if (likely(!c->journal.keys.nr))
-		return NULL;
-	return bch2_journal_keys_peek_prev_min(c, b->btree_id, b->level, pos,
-					       bpos_max(b->min_key, min), &iter->overlay_idx);
-}
-
-/*
- * First key of the node at or after @pos, which the node covers: the smaller of
- * both sources, the overlay's if they are equal; its deletions skip a position.
- */
-static struct bkey_s_c level_next(struct btree_iter *iter, struct btree_path_level *l,
-				  struct bpos pos, struct bpos end)
-{
-	const struct btree *b = l->b;
-
-	while (1) {
-		struct bkey_s_c k = bkey_s_c_null;
-		struct bkey_i *j;
-
-		level_seek(l, pos);
-		if (l->idx < b->nr_keys) {
-			k = bkey_disassemble(b, btree_node_key(b, l->idx), &iter->unpacked);
-			l->at		= k.k->p;
-			l->at_valid	= true;
-		}
-		j = overlay_next(iter, b, pos, k.k ? bpos_min(end, k.k->p) : end);
-		if (!j)
-			return k;
-		if (!bkey_deleted(&j->k)) {
-			iter->unpacked = j->k;
-			return (struct bkey_s_c) { &iter->unpacked, &j->v };
-		}
-		if (bpos_ge(j->k.p, b->max_key))
-			return bkey_s_c_null;
-		pos = bpos_successor(j->k.p);
-	}
-}
-
-/* Last key of the node at or before @pos, which the node covers. */
-static struct bkey_s_c level_prev(struct btree_iter *iter, struct btree_path_level *l,
-				  struct bpos pos, struct bpos min)
-{
-	const struct btree *b = l->b;
-
-	while (1) {
-		struct bkey_s_c k = bkey_s_c_null;
-		struct bkey_i *j;
-
-		level_seek(l, pos);
-		if (l->idx < b->nr_keys && !key_cmp(b, l->idx, pos))
-			k = bkey_disassemble(b, btree_node_key(b, l->idx), &iter->unpacked);
-		else if (l->idx)
-			k = bkey_disassemble(b, btree_node_key(b, l->idx - 1), &iter->unpacked);
-		j = overlay_prev(iter, b, pos, k.k ? bpos_max(min, k.k->p) : min);
-		if (!j)
-			return k;
-		if (!bkey_deleted(&j->k)) {
-			iter->unpacked = j->k;
-			return (struct bkey_s_c) { &iter->unpacked, &j->v };
-		}
-		if (bpos_le(j->k.p, b->min_key))
-			return bkey_s_c_null;
-		pos = bpos_predecessor(j->k.p);
-	}
 }
 
 /* --- descending --- */
@@ -197,12 +139,13 @@ static struct bpos child_start(const struct btree_path_level *l)
 }
 
 /* Pointer @i of @b as the overlay has it; false if it is to be left out. */
-static bool child_ptr(struct bch_fs *c, const struct btree *b, u32 i, struct bkey_i *dst)
+static bool child_ptr(struct btree_trans *trans, const struct btree *b, u32 i,
+		      struct bkey_i *dst)
 {
 	struct bkey u;
 	struct bkey_s_c k = bkey_disassemble(b, btree_node_key(b, i), &u);
-	struct bkey_i *j = c->journal.keys.nr
-		? bch2_journal_keys_peek_slot(c, b->btree_id, b->level, u.p) : NULL;
+	struct bkey_i *j = bch2_trans_uses_overlay(trans)
+		? bch2_journal_keys_peek_slot(trans->c, b->btree_id, b->level, u.p) : NULL;
 
 	if (j)
 		k = bkey_i_to_s_c(j);
@@ -212,120 +155,272 @@ static bool child_ptr(struct bch_fs *c, const struct btree *b, u32 i, struct bke
 	return true;
 }
 
+/* Children to read ahead in @l's node. */
+static u32 prefetch_window(const struct btree_iter *iter, const struct btree_path_level *l)
+{
+	const struct bch_fs *c = iter_fs(iter);
+	const bool last_step = l->b->level == iter->level + 1;
+
+	if (test_bit(BCH_FS_rw, &c->flags))
+		return last_step ? PREFETCH_LIVE : 0;
+	return last_step
+		? max_t(u32, c->btree.cache.prefetch_bytes / c->opts.btree_node_size, 1) : 1;
+}
+
 /*
- * Begin reading the child at the position of @l and those behind it: as many as
- * the cache allows for nodes of the walk's level, one above.
+ * Enter the children behind the position of @l into the cache, as many as it allows
+ * for; their parent is locked (LK-2).
  */
-static void prefetch_children(struct btree_iter *iter, struct btree_path_level *l)
+static void prefetch_enter(struct btree_iter *iter, struct btree_path_level *l,
+			   struct prefetch *p)
 {
 	struct bch_fs *c = iter_fs(iter);
 	const struct btree *b = l->b;
-	const bool last_step = b->level == iter->level + 1;
-	const u32 window = last_step
-		? max_t(u32, c->btree.cache.prefetch_bytes / c->opts.btree_node_size, 1) : 1;
-	const u32 end = min(l->idx + window + 1, b->nr_keys);
+	const u32 end = min(l->idx + prefetch_window(iter, l) + 1, b->nr_keys);
 	__BKEY_PADDED(ptr, BKEY_BTREE_PTR_VAL_U64s_MAX) k;
 	u32 i;
 
-	for (i = max(l->idx, l->ahead); i < end; i++)
-		if (child_ptr(c, b, i, &k.ptr) &&
-		    !bch2_btree_node_prefetch(c, &k.ptr, b->level - 1, b->btree_id))
+	for (i = max(l->idx, l->ahead); i < end && p->nr < PREFETCH_BATCH; i++)
+		if (child_ptr(iter->trans, b, i, &k.ptr) &&
+		    !bch2_btree_node_prefetch_enter(c, &k.ptr, b->level - 1, b->btree_id,
+						    &p->b[p->nr]))
 			break;
-	l->ahead = i;
+		else if (p->b[p->nr])
+			p->nr++;
+	l->ahead = max(l->ahead, i);
 }
 
-/* From path[level] to the child that covers @pos. */
+/*
+ * Do what must not be done with locks in hand: start reading ahead, and read @b if
+ * it has to be read. 0; -ENOMEM; or a restart, if something changed meanwhile.
+ */
+static int read_unlocked(struct btree_iter *iter, struct btree *b, struct prefetch *p)
+{
+	struct bch_fs *c = iter_fs(iter);
+	unsigned i;
+	int ret = 0;
+
+	bch2_trans_unlock(iter->trans);
+	if (!bch2_btree_node_ready(b))
+		bch2_btree_node_read_begin(c, b);
+	for (i = 0; i < p->nr; i++) {
+		bch2_btree_node_read_begin(c, p->b[i]);
+		bch2_btree_node_put(c, p->b[i]);
+	}
+	if (!bch2_btree_node_ready(b))
+		ret = bch2_btree_node_fill(c, b);
+	return bch2_trans_relock(iter->trans) ?: bch2_err_matches(ret, ENOMEM) ? ret : 0;
+}
+
+/*
+ * Lock the child @b of the node at @level. If that has to be waited for, a read lock
+ * on the parent is dropped (LK-1). 0; 1: the child has left the tree; or a restart.
+ */
+static int child_lock(struct btree_iter *iter, unsigned level, struct btree *b)
+{
+	const enum six_lock_type want = bch2_path_lock_want(iter, level - 1);
+	int ret;
+
+	if (!bch2_trans_trylock(iter->trans, &b->six, want)) {
+		if (iter->path[level].lock == SIX_LOCK_read)
+			bch2_path_unlock_level(iter, level);
+		ret = bch2_trans_lock(iter->trans, &b->six, want);
+		if (ret)
+			return ret;
+	}
+	if (likely(!test_bit(BTREE_NODE_dead, &b->flags)))
+		return 0;
+	bch2_trans_unlock_one(iter->trans, &b->six, want);
+	return 1;
+}
+
+/* The child is there: check, lock, and put it into the path. As path_descend(). */
+static int child_enter(struct btree_iter *iter, unsigned level, struct btree *b,
+		       const struct bkey_i *k, struct bpos start, struct bpos pos)
+{
+	int ret = bch2_btree_node_usable(b, k);
+
+	if (ret)
+		return path_bad(iter, ret, level - 1, start, k->k.p);
+	if (bpos_lt(pos, b->min_key))
+		return path_bad(iter, -BCH_ERR_btree_topology, level - 1, start,
+				bpos_predecessor(b->min_key));
+	ret = child_lock(iter, level, b);
+	if (ret)
+		return ret;
+	level_set(iter, level - 1, b);
+	if (level >= iter->locks_want)
+		bch2_path_unlock_level(iter, level);
+	return 0;
+}
+
+/*
+ * From path[level], which is locked, to the child that covers @pos. 0; 1: begin
+ * again at the root; a restart; or an error.
+ */
 static int path_descend(struct btree_iter *iter, unsigned level, struct bpos pos)
 {
 	struct bch_fs *c = iter_fs(iter);
 	struct btree_path_level *l = &iter->path[level];
 	__BKEY_PADDED(ptr, BKEY_BTREE_PTR_VAL_U64s_MAX) k;
-	struct bkey_s_c p = level_next(iter, l, pos, SPOS_MAX);
-	struct bpos start = child_start(l);
+	struct bkey_s_c p = bch2_path_level_next(iter, l, pos, SPOS_MAX, false);
+	const struct bpos start = bpos_min(child_start(l), pos);
+	struct prefetch ahead = { 0 };
 	struct btree *b;
+	int ret = 0;
 
 	if (!p.k)
-		return path_bad(iter, -BCH_ERR_btree_topology, level, bpos_min(start, pos),
-				l->b->max_key);
+		return path_bad(iter, -BCH_ERR_btree_topology, level, start, l->b->max_key);
 	if (p.k->u64s > BKEY_BTREE_PTR_U64s_MAX)
-		return path_bad(iter, -BCH_ERR_btree_topology, level - 1, bpos_min(start, pos),
-				p.k->p);
+		return path_bad(iter, -BCH_ERR_btree_topology, level - 1, start, p.k->p);
 	bkey_reassemble(&k.ptr, p);
 
-	if (iter->flags & BTREE_ITER_prefetch)
-		prefetch_children(iter, l);
-	b = iter->flags & BTREE_ITER_nofill
-		? bch2_btree_node_get_nofill(c, &k.ptr, level - 1, iter->btree_id)
-		: bch2_btree_node_get(c, &k.ptr, level - 1, iter->btree_id);
+	b = bch2_btree_node_lookup(c, &k.ptr, level - 1, iter->btree_id);
 	if (IS_ERR(b))
-		return path_bad(iter, PTR_ERR(b), level - 1, bpos_min(start, pos), k.ptr.k.p);
-
-	if (bpos_lt(pos, b->min_key)) {
-		const struct bpos end = bpos_predecessor(b->min_key);
-
+		return path_bad(iter, PTR_ERR(b), level - 1, start, k.ptr.k.p);
+	if (iter->flags & BTREE_ITER_prefetch)
+		prefetch_enter(iter, l, &ahead);
+	if (ahead.nr || !(bch2_btree_node_ready(b) || iter->flags & BTREE_ITER_nofill))
+		ret = read_unlocked(iter, b, &ahead);
+	if (bch2_err_matches(ret, ENOMEM))
+		ret = path_bad(iter, ret, level - 1, start, k.ptr.k.p);
+	ret = ret ?: child_enter(iter, level, b, &k.ptr, start, pos);
+	if (ret)
 		bch2_btree_node_put(c, b);
-		return path_bad(iter, -BCH_ERR_btree_topology, level - 1, bpos_min(start, pos),
-				end);
-	}
-	iter->path[level - 1].b = b;
-	return 0;
+	return ret;
 }
 
-/* Put the root into the path; -ENOENT if the btree does not reach this level. */
+/* --- finding where to begin --- */
+
+/* The root is in the path: does it cover @pos? */
+static int root_check(struct btree_iter *iter, const struct btree *b, struct bpos pos)
+{
+	const bool below = bpos_lt(pos, b->min_key);
+
+	if (level_covers(&iter->path[b->level], pos))
+		return 0;
+	return path_bad(iter, -BCH_ERR_btree_topology, b->level,
+			below ? POS_MIN : bpos_successor(b->max_key),
+			below ? bpos_predecessor(b->min_key) : SPOS_MAX);
+}
+
+/*
+ * Put the root into the path, which is empty; its level. -ENOENT if the btree does
+ * not reach the iterator's level, -EAGAIN: the root was replaced meanwhile.
+ */
 static int path_root(struct btree_iter *iter, struct bpos pos)
 {
-	struct btree *b = bch2_btree_root_get(iter_fs(iter), iter->btree_id);
+	struct bch_fs *c = iter_fs(iter);
+	struct btree *b = bch2_btree_root_get(c, iter->btree_id);
+	int ret;
 
 	if (IS_ERR(b))
 		return path_bad(iter, PTR_ERR(b), iter->level, POS_MIN, SPOS_MAX);
 	if (!b)
 		return -ENOENT;
-	if (b->level < iter->level) {
-		bch2_btree_node_put(iter_fs(iter), b);
-		return -ENOENT;
+	ret = b->level < iter->level ? -ENOENT
+		: bch2_trans_lock(iter->trans, &b->six, bch2_path_lock_want(iter, b->level));
+	if (ret) {
+		bch2_btree_node_put(c, b);
+		return ret;
 	}
-	iter->path[b->level].b = b;
-	if (!level_covers(&iter->path[b->level], pos)) {
-		const bool below = bpos_lt(pos, b->min_key);
-		const unsigned level = b->level;
-		const struct bpos start = below ? POS_MIN : bpos_successor(b->max_key);
-		const struct bpos end = below ? bpos_predecessor(b->min_key) : SPOS_MAX;
 
-		level_drop(iter, level);
-		return path_bad(iter, -BCH_ERR_btree_topology, level, start, end);
+	level_set(iter, b->level, b);
+	iter->root_level = b->level;
+	ret = bch2_btree_root_is(c, b) ? root_check(iter, b, pos) : -EAGAIN;
+	if (ret) {
+		level_drop(iter, b->level);
+		return ret;
 	}
-	return b->level;
+	return iter->root_level;
 }
 
-/**
- * bch2_path_place - make path[iter->level] the node that covers @pos
- *
- * 0; -ENOENT if there is no node of this level; or an error, with iter->bad set.
+/*
+ * The lowest level whose node covers @pos and could be locked, with everything above
+ * that has to be; BTREE_MAX_DEPTH: none. Or a restart.
  */
-int bch2_path_place(struct btree_iter *iter, struct bpos pos)
+static int path_lowest_good(struct btree_iter *iter, struct bpos pos)
 {
-	unsigned level = iter->level, i;
-	int ret;
+	int good = -1, ret;
+	unsigned level;
 
-	if (likely(level_covers(&iter->path[level], pos)))
-		return 0;
+	for (level = iter->level; level < BTREE_MAX_DEPTH; level++) {
+		if (good >= 0 && (level >= iter->locks_want || level > iter->root_level))
+			return good;
+		ret = level_covers(&iter->path[level], pos)
+			? bch2_path_lock_level(iter, level) : 1;
+		if (ret < 0)
+			return ret;
+		if (ret)
+			good = -1;
+		else if (good < 0)
+			good = level;
+	}
+	return good >= 0 ? good : BTREE_MAX_DEPTH;
+}
 
-	while (level < BTREE_MAX_DEPTH && !level_covers(&iter->path[level], pos))
-		level++;
+static int path_place_once(struct btree_iter *iter, struct bpos pos)
+{
+	int level = path_lowest_good(iter, pos), ret;
+	unsigned i;
+
+	if (level < 0)
+		return level;
 	for (i = iter->level; i < level; i++)
 		level_drop(iter, i);
 	if (level == BTREE_MAX_DEPTH) {
-		ret = path_root(iter, pos);
-		if (ret < 0)
-			return ret;
-		level = ret;
+		level = path_root(iter, pos);
+		if (level < 0)
+			return level;
 	}
 	for (; level > iter->level; --level) {
 		ret = path_descend(iter, level, pos);
+		if (ret == 1) {
+			bch2_path_drop(iter);
+			return -EAGAIN;
+		}
 		if (ret)
 			return ret;
 	}
 	return 0;
+}
+
+static int path_place_slow(struct btree_iter *iter, struct bpos pos)
+{
+	unsigned level;
+	int ret;
+
+	do {
+		ret = path_place_once(iter, pos);
+	} while (ret == -EAGAIN && !iter->bad.error);
+
+	if (bch2_err_matches(ret, BCH_ERR_transaction_restart))
+		iter->bad.error = 0;
+	/* what a failed descent has locked on its way */
+	if (ret)
+		for (level = iter->level + 1; level < BTREE_MAX_DEPTH; level++)
+			bch2_path_unlock_level(iter, level);
+	return ret;
+}
+
+/**
+ * bch2_path_place - make path[iter->level] the node that covers @pos, locked
+ * @iter:	iterator
+ * @pos:	position
+ *
+ * With intent at levels below iter->locks_want, else read. Return: 0; -ENOENT if
+ * there is no node of this level; a restart; or an error, with iter->bad set.
+ */
+int bch2_path_place(struct btree_iter *iter, struct bpos pos)
+{
+	const struct btree_path_level *l = &iter->path[iter->level];
+
+	if (likely(level_covers(l, pos) && iter->locks_want <= iter->level + 1 &&
+		   l->lock >= (s8) bch2_path_lock_want(iter, iter->level) &&
+		   !test_bit(BTREE_NODE_dead, &l->b->flags)))
+		return 0;
+	iter->bad.error = 0;
+	return path_place_slow(iter, pos);
 }
 
 /* --- the stream of keys --- */
@@ -333,8 +428,8 @@ int bch2_path_place(struct btree_iter *iter, struct bpos pos)
 /* An error is to be passed over: tell where to go on; false: there is nothing left. */
 static bool skip_bad(struct btree_iter *iter, int *ret, struct bpos *search, bool forward)
 {
-	if (!(iter->flags & BTREE_ITER_skip_bad) || *ret == -ENOMEM ||
-	    bch2_err_matches(*ret, ENOMEM))
+	if (!(iter->flags & BTREE_ITER_skip_bad) || bch2_err_matches(*ret, ENOMEM) ||
+	    bch2_err_matches(*ret, BCH_ERR_transaction_restart))
 		return false;
 	iter->trans->nr_bad++;
 	*ret = 0;
@@ -353,8 +448,8 @@ static bool skip_bad(struct btree_iter *iter, int *ret, struct bpos *search, boo
 /**
  * bch2_path_next - first key of the iterator's level in [@search, @end]
  *
- * Nothing is filtered. The key lives in iter->unpacked, the value in its node or
- * the overlay. NULL key: there is none.
+ * Nothing is filtered. The key lives in iter->unpacked, the value in its node, the
+ * overlay or the transaction's update. NULL key: there is none.
  */
 struct bkey_s_c bch2_path_next(struct btree_iter *iter, struct bpos search, struct bpos end)
 {
@@ -370,7 +465,7 @@ struct bkey_s_c bch2_path_next(struct btree_iter *iter, struct bpos search, stru
 				continue;
 			return ret ? bkey_s_c_err(ret) : bkey_s_c_null;
 		}
-		k = level_next(iter, l, search, end);
+		k = bch2_path_level_next(iter, l, search, end, true);
 		if (k.k)
 			return bpos_le(k.k->p, end) ? k : bkey_s_c_null;
 		if (bpos_eq(l->b->max_key, SPOS_MAX))
@@ -399,7 +494,7 @@ struct bkey_s_c bch2_path_prev(struct btree_iter *iter, struct bpos search, stru
 				continue;
 			return ret ? bkey_s_c_err(ret) : bkey_s_c_null;
 		}
-		k = level_prev(iter, l, search, min);
+		k = bch2_path_level_prev(iter, l, search, min);
 		if (k.k)
 			return bpos_ge(k.k->p, min) ? k : bkey_s_c_null;
 		if (bpos_eq(l->b->min_key, POS_MIN))

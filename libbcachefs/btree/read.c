@@ -4,8 +4,8 @@
  * about the bad ones (spec 20 section 11, 32 section 11.3, 54 section 2).
  *
  * Invariant: only whole nodes inside a known device are read, and at most one
- * read of a node is under way; callers hold b->lock, or are the only ones who
- * know the node.
+ * read of a node is under way; callers hold BTREE_NODE_filling, or are the only
+ * ones who know the node.
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
@@ -19,6 +19,7 @@
 
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
+#include "btree/cache.h"
 #include "btree/extent_entries.h"
 #include "btree/node_check.h"
 #include "btree/read.h"
@@ -27,9 +28,6 @@
 #include "util/printbuf.h"
 
 #define NODE_REPLICAS_MAX	16
-
-/* Readable bytes behind the log, for decoders that look at whole words. */
-#define NODE_SPARE_BYTES	8
 
 struct btree_node_io {
 	struct completion	done;
@@ -207,7 +205,7 @@ static int node_io_finish(struct btree_node_io *io)
 static int node_buf_alloc(struct bch_fs *c, struct btree *b)
 {
 	const u32 bytes = node_read_sectors(c, b) << 9;
-	const u32 buf_bytes = PAGE_ALIGN(bytes + NODE_SPARE_BYTES);
+	const u32 buf_bytes = PAGE_ALIGN(bytes + BTREE_NODE_SPARE_BYTES);
 
 	if (b->data && b->buf_bytes >= buf_bytes)
 		return 0;

@@ -13,6 +13,8 @@
 
 #include "bcachefs.h"
 
+void bch2_fs_btree_trans_init(struct bch_fs *c);
+
 struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn);
 #define bch2_trans_get(_c)	__bch2_trans_get(_c, __func__)
 
@@ -23,7 +25,7 @@ u32 bch2_trans_begin(struct btree_trans *trans);
 void bch2_trans_unlock(struct btree_trans *trans);
 /* Take them again: 0, everything read in this attempt is still so; or a restart (TX-4). */
 int bch2_trans_relock(struct btree_trans *trans);
-/* The same as unlock, before something that takes long: forgets about the overlay too. */
+/* The same as unlock, before something that may take seconds. */
 void bch2_trans_unlock_long(struct btree_trans *trans);
 
 /* Note that @err, a restart, is due; its negative value. */

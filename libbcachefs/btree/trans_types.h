@@ -47,7 +47,16 @@ struct trans_locks {
 	bool			must_abort;	/* chosen as victim of a cycle */
 	bool			nofail;		/* may not be chosen */
 	struct task_struct	*task;
+
+	/* The walk of the detector, under bch_fs_btree.lock_graph. */
+	u64			walk;		/* number of the walk that came here */
+	void			*walk_want;	/* .want as it was then */
+	struct btree_trans	*walk_from;	/* who waits for this one */
+	struct list_head	walk_list;
 };
+
+/* Holds that need no memory of their own. */
+#define TRANS_HELD_INLINE	16
 
 /* --- memory that lives until the next begin --- */
 
@@ -148,23 +157,26 @@ struct btree_trans {
 	u64			nr_bad;		/* subtrees skipped (BTREE_ITER_skip_bad) */
 
 	struct trans_locks	locks;
-	/* Code of the restart that is due, or 0; only begin is allowed then. */
+	struct trans_held	held_inline[TRANS_HELD_INLINE];
 	/* Code of the restart that is due; 0: none. No call but begin is allowed then. */
 	int			restarted;
 	u32			restart_count;
-	u64			start_time;	/* ns; age for fairness, kept over restarts */
-	u64			locked_since;	/* ns */
+	/*
+	 * Age for fairness, ns: of the first wait since the last begin that followed no
+	 * restart; 0: none yet.
+	 */
+	u64			start_time;
+	u64			locked_since;	/* ns; 0: not looked at yet */
+	bool			relock;		/* paths remember locks that were dropped */
 
 	/* Latched by begin (spec 22 section 8.6): look at and mark the overlay. */
 	bool			replay_unfinished;
 	bool			overlay_ref;	/* holds a reference on the overlay */
 
-	struct list_head	chunks;		/* arena: struct trans_chunk */
+	struct list_head	chunks;		/* arena: struct trans_chunk, newest first */
 
 	u64			commit_count;	/* commits made, for the maybe-flush stamp */
 	struct trans_commit_state s;
-	/* Node writes to submit once no node lock is held (LK-6). */
-	struct list_head	writes;
 };
 
 #endif /* _BCACHEFS_BTREE_TRANS_TYPES_H */

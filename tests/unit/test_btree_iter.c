@@ -845,7 +845,7 @@ static void readers_in_parallel(void **state)
 		if (n == l)
 			break;
 		list_move_tail(&n->lru, &b.c->btree.cache.clock);
-		assert_int_equal(n->pins, test_bit(BTREE_NODE_permanent, &n->flags));
+		assert_int_equal(atomic_read(&n->pins), test_bit(BTREE_NODE_permanent, &n->flags));
 		if (l)
 			break;
 	}
