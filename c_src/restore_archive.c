@@ -310,10 +310,11 @@ static int write_contents(struct archive_sink *s, struct restore_ctx *ctx,
 
 	s->pos = 0;
 	ret = restore_file_read(ctx, e, write_piece, &w);
-	if (ret == -ECANCELED)
-		return sink_failed(s, ctx, e, "cannot write");
-	/* A tar stream has announced the size: it must be kept even after an error. */
-	if (s->tar && tar_fill_zeroes(s, e->size))
+	/*
+	 * Of what is missing at the end, a hole or what could not be read, libarchive
+	 * takes care, but only if there was a beginning.
+	 */
+	if (ret == -ECANCELED || (s->tar && !s->pos && tar_fill_zeroes(s, 1)))
 		return sink_failed(s, ctx, e, "cannot write");
 	return ret;
 }
@@ -410,6 +411,22 @@ static bool is_about_charset(struct archive_sink *s)
 	return s->tar && text && !strncmp(text, "Can't translate ", 16);
 }
 
+/* Each step over a part of a hole costs little, but not nothing. */
+#define TAR_DATA_END_MAX	(1ULL << 53)
+
+/* Can a tar stream have the file at all? */
+static int check_for_tar(struct archive_sink *s, struct restore_ctx *ctx,
+			 const struct restore_entry *e)
+{
+	const uint64_t end = e->nr_data ? e->data[e->nr_data - 1].end : 0;
+
+	if (!s->tar || !S_ISREG(e->mode) || end <= TAR_DATA_END_MAX)
+		return 0;
+	restore_error(ctx, e->path, "has data up to byte %llu, too far for a tar stream",
+		      (unsigned long long) end);
+	return -EFBIG;
+}
+
 static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx,
 			      struct restore_entry *e)
 {
@@ -417,7 +434,7 @@ static int archive_sink_entry(struct restore_sink *sink, struct restore_ctx *ctx
 	bool incomplete = false;
 	int ret, r;
 
-	ret = check_existing(s, ctx, e);
+	ret = check_existing(s, ctx, e) ?: check_for_tar(s, ctx, e);
 	if (ret)
 		return ret;
 	if (S_ISSOCK(e->mode) && !e->hardlink_of)
@@ -485,7 +502,7 @@ static void archive_sink_free(struct restore_sink *sink)
 }
 
 #define ZEROES_MIN		(1ULL << 16)
-#define ZEROES_MAX		(1ULL << 40)
+#define ZEROES_MAX		(1ULL << 31)	/* libarchive takes no more at a time */
 
 /* As many as the address space has room for. */
 static bool map_zeroes(struct archive_sink *s)

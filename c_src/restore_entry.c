@@ -47,6 +47,12 @@ static void inode_to_entry(struct bch_fs *c, const struct bch_inode_unpacked *in
 	e->otime	= stored_time(c, inode->bi_otime);
 }
 
+static bool mode_has_type(mode_t mode)
+{
+	return S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode) || S_ISCHR(mode) ||
+		S_ISBLK(mode) || S_ISFIFO(mode) || S_ISSOCK(mode);
+}
+
 struct xattr_fill {
 	struct restore_ctx	*ctx;
 	struct restore_entry	*e;
@@ -204,6 +210,11 @@ int restore_entry_fill(struct restore_ctx *ctx, struct restore_entry *e)
 		restore_error(ctx, e->path, "inode %llu is damaged: some of its fields are lost",
 			      (unsigned long long) e->inum);
 	inode_to_entry(ctx->c, &inode, e);
+	if (!mode_has_type(e->mode)) {
+		restore_error(ctx, e->path, "inode %llu: mode %o is of no kind of file",
+			      (unsigned long long) e->inum, e->mode);
+		return -EINVAL;
+	}
 	if (e->size > INT64_MAX) {
 		restore_error(ctx, e->path, "inode %llu: impossible size %llu",
 			      (unsigned long long) e->inum, (unsigned long long) e->size);
