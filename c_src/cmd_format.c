@@ -103,21 +103,6 @@ static void choose_version(struct format_args *a)
 
 /* --- devices --- */
 
-static bool confirm(const char *question)
-{
-	char *line = NULL;
-	size_t size = 0;
-	bool yes;
-
-	printf("%s (y,n) ", question);
-	fflush(stdout);
-	if (getline(&line, &size, stdin) < 0)
-		tools_die("error reading from standard input");
-	yes = line[0] == 'y' || line[0] == 'Y';
-	free(line);
-	return yes;
-}
-
 static int open_target(const struct format_args *a, struct format_target *t)
 {
 	const struct bch_opts opts = bch2_opts_empty();
@@ -215,7 +200,7 @@ static int ask_about_contents(struct format_args *a)
 		if (nr < 0)
 			return 1;
 		if (nr && !a->force &&
-		    !confirm("Proceed anyway (existing signatures will be wiped)?"))
+		    !tools_confirm("Proceed anyway (existing signatures will be wiped)?"))
 			return 1;
 	}
 	return 0;

@@ -23,7 +23,6 @@
 	x(ENOMEM_printbuf,			ENOMEM)				\
 	x(ENOMEM_sb,				ENOMEM)				\
 	x(ENOMEM_sb_bio,			ENOMEM)				\
-	x(ENOMEM_sb_journal,			ENOMEM)				\
 	x(ENOMEM_sb_members,			ENOMEM)				\
 	x(ENOMEM_sb_replicas,			ENOMEM)				\
 	x(ENOMEM_sb_errors,			ENOMEM)				\
@@ -52,11 +51,6 @@
 	x(ENOMEM_data_bounce,			ENOMEM)				\
 	x(ENOMEM_decompress_workspace,		ENOMEM)				\
 	x(ENOMEM_ec_read,			ENOMEM)				\
-	x(ENOMEM_namei,				ENOMEM)				\
-	x(ENOMEM_xattr,				ENOMEM)				\
-	x(ENOMEM_acl,				ENOMEM)				\
-	x(ENOMEM_casefold,			ENOMEM)				\
-	x(ENOMEM_check,				ENOMEM)				\
 	x(ENOMEM_accounting,			ENOMEM)				\
 	x(ENOMEM_bucket_gens,			ENOMEM)				\
 	x(ENOMEM_gc,				ENOMEM)				\
@@ -85,7 +79,6 @@
 	/* arguments and options */						\
 	x(EINVAL_option_name,			EINVAL)				\
 	x(EINVAL_option_value,			EINVAL)				\
-	x(EINVAL_option_not_mount_time,		EINVAL)				\
 	x(EINVAL_bpos,				EINVAL)				\
 	x(EINVAL_btree_id,			EINVAL)				\
 	x(EINVAL_target,			EINVAL)				\
@@ -107,19 +100,12 @@
 	x(ENOENT_snapshot,			ENOENT)				\
 	x(ENOENT_snapshot_tree,			ENOENT)				\
 	x(ENOENT_str_hash_lookup,		ENOENT)				\
-	x(ENOENT_sb_section,			ENOENT)				\
-	x(ENOENT_dev_idx_not_found,		ENOENT)				\
 	x(ENODATA_xattr,			ENODATA)			\
-	x(ELOOP_namei,				ELOOP)				\
-	x(ENOTDIR_namei,			ENOTDIR)			\
-	x(ENAMETOOLONG_casefold,		ENAMETOOLONG)			\
-	x(EILSEQ_casefold,			EILSEQ)				\
 										\
 	/* encryption */							\
 	x(ENOKEY_not_loaded,			ENOKEY)				\
 	x(ENOKEY_wrong_passphrase,		ENOKEY)				\
 	x(no_encryption_key,			ENOKEY)				\
-	x(not_encrypted,			EINVAL)				\
 										\
 	/* superblock: one copy, or the chosen one (spec 10 §3, §8) */		\
 	x(invalid_sb,				EINVAL)				\
@@ -169,24 +155,20 @@
 	x(device_splitbrain,			EINVAL)				\
 	x(device_already_online,		EINVAL)				\
 	x(device_size_too_small,		EINVAL)				\
-	x(device_wrong_uuid,			EINVAL)				\
 	x(mismatched_block_size,		EINVAL)				\
 	x(device_offline,			EIO)				\
 	x(device_state_not_allowed,		EINVAL)				\
 	x(device_busy,				EBUSY)				\
-	x(filesystem_uuid_already_open,		EBUSY)				\
 	x(insufficient_devices,			EINVAL)				\
 	x(insufficient_devices_to_start,	BCH_ERR_insufficient_devices)	\
 	x(insufficient_journal_devices,		BCH_ERR_insufficient_devices)	\
 	x(insufficient_alloc_devices,		BCH_ERR_insufficient_devices)	\
 										\
 	/* input and output */							\
-	x(EIO_read,				EIO)				\
 	x(EIO_write,				EIO)				\
 	x(EIO_checksum,				EIO)				\
 	x(EIO_fault_injected,			EIO)				\
 	x(EIO_short_read,			EIO)				\
-	x(EIO_no_device_to_read_from,		EIO)				\
 	x(EIO_superblock_read,			EIO)				\
 	x(EIO_missing_indirect_extent,		EIO)				\
 	x(EIO_key_type_error,			EIO)				\
@@ -196,8 +178,6 @@
 	x(data_read,				EIO)				\
 	x(data_read_io_err,			BCH_ERR_data_read)		\
 	x(data_read_csum_err,			BCH_ERR_data_read)		\
-	x(data_read_decompress_err,		BCH_ERR_data_read)		\
-	x(data_read_decrypt_err,		BCH_ERR_data_read)		\
 	x(data_read_no_replica,			BCH_ERR_data_read)		\
 	x(data_read_no_device,			BCH_ERR_data_read)		\
 	x(data_read_no_encryption_key,		BCH_ERR_data_read)		\
@@ -206,17 +186,13 @@
 	x(data_read_ptr_bad,			BCH_ERR_data_read)		\
 	x(data_read_bad_key,			BCH_ERR_data_read)		\
 	x(data_read_bad_crc_entry,		BCH_ERR_data_read)		\
-	x(data_read_too_big,			BCH_ERR_data_read)		\
 	x(data_read_unknown_csum_type,		BCH_ERR_data_read)		\
 	x(data_read_unknown_compression,	BCH_ERR_data_read)		\
-	x(data_read_beyond_device,		BCH_ERR_data_read)		\
-	x(data_read_ec_reconstruct_err,		BCH_ERR_data_read)		\
 	x(decompress,				EIO)				\
 	x(decompress_type_unknown,		BCH_ERR_decompress)		\
 	x(decompress_size,			BCH_ERR_decompress)		\
 	x(decompress_lz4,			BCH_ERR_decompress)		\
 	x(decompress_gzip,			BCH_ERR_decompress)		\
-	x(decompress_gzip_truncated,		BCH_ERR_decompress_gzip)	\
 	x(decompress_zstd,			BCH_ERR_decompress)		\
 	x(decompress_zstd_length,		BCH_ERR_decompress_zstd)	\
 	x(ec,					EIO)				\
@@ -231,33 +207,20 @@
 	x(btree_node_read_error,		EIO)				\
 	x(btree_node_read_err_io,		BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_device_offline,	BCH_ERR_btree_node_read_error)	\
-	x(btree_node_read_err_csum,		BCH_ERR_btree_node_read_error)	\
-	x(btree_node_read_err_decrypt,		BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_bad_node,		BCH_ERR_btree_node_read_error)	\
-	x(btree_node_read_err_incompatible,	BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_no_replica,	BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_must_retry,	BCH_ERR_btree_node_read_error)	\
 	x(btree_node_read_err_want_retry,	BCH_ERR_btree_node_read_error)	\
-	x(btree_node_read_err_fixable,		BCH_ERR_btree_node_read_error)	\
-	x(btree_node_read_validate_error,	BCH_ERR_btree_node_read_error)	\
 	x(btree_node_write_all_failed,		EIO)				\
 	x(btree_node_write_invalid,		EIO)				\
-	x(btree_node_cache_full,		ENOMEM)				\
-	x(btree_root_missing,			EIO)				\
 	x(btree_root_bad_level,			EIO)				\
 	x(btree_topology,			EIO)				\
 	x(btree_need_topology_repair,		BCH_ERR_btree_topology)		\
-	x(bkey_format_invalid,			EINVAL)				\
 	x(invalid_bkey,				EIO)				\
 										\
 	/* journal */								\
-	x(journal_read_err,			EIO)				\
 	x(journal_entry_err,			EIO)				\
-	x(journal_entry_err_io,			BCH_ERR_journal_entry_err)	\
-	x(journal_entry_err_bad_magic,		BCH_ERR_journal_entry_err)	\
-	x(journal_entry_err_bad_csum,		BCH_ERR_journal_entry_err)	\
 	x(journal_entry_err_unknown_version,	BCH_ERR_journal_entry_err)	\
-	x(journal_entry_err_too_big,		BCH_ERR_journal_entry_err)	\
 	x(journal_entry_none,			BCH_ERR_journal_entry_err)	\
 	x(journal_entry_reread,			BCH_ERR_journal_entry_err)	\
 	x(journal_entry_bad,			BCH_ERR_journal_entry_err)	\
