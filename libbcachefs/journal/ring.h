@@ -29,6 +29,7 @@ u64 bch2_journal_ring_wanted(const struct bch_dev *ca);
 
 void journal_ring_start(struct bch_fs *c);
 bool journal_dev_writable(const struct bch_dev *ca);
+bool journal_ring_discards(const struct bch_fs *c, const struct bch_dev *ca);
 void journal_space_update(struct bch_fs *c);
 int journal_place(struct bch_fs *c, struct journal_buf *buf);
 void journal_rings_advance(struct bch_fs *c);

@@ -105,7 +105,9 @@ struct journal_pins {
 	/* Replay pins are on [replay_next, replay_end). */
 	u64			replay_next;
 	u64			replay_end;
+	u64			nr;		/* pins, without entries and replay */
 	struct journal_entry_pin *flushing;	/* its callback runs */
+	bool			flushing_moved;	/* it was set or dropped meanwhile */
 	wait_queue_head_t	wait;		/* pins went away, or a callback ended */
 };
 
@@ -122,9 +124,10 @@ enum journal_buf_state {
 
 /* Where a copy of an entry goes. */
 struct journal_buf_ptr {
+	struct journal_buf	*buf;
 	u64			sector;		/* absolute */
 	u8			dev;
-	bool			failed;
+	atomic_t		errors;		/* requests that failed */
 };
 
 /*
@@ -155,7 +158,8 @@ struct journal_buf {
 	bool			no_flush;	/* somebody was promised it is no commit */
 	bool			decided;	/* .flush is final */
 	bool			flush;
-	bool			empty;		/* no keys, nothing older is needed */
+	bool			has_keys;
+	bool			skipped;	/* dead journal: was not submitted */
 	unsigned long		opened;		/* jiffies */
 	u8			nr_ptrs;
 	struct journal_buf_ptr	ptrs[BCH_REPLICAS_MAX];
@@ -185,10 +189,12 @@ struct journal_space {
 	u32			next_entry;
 	u64			clean;		/* may be written over after a flush, a discard */
 	u64			total;
+	u32			entry_max;	/* bytes of an entry when all is empty */
 };
 
 /* Everything about the journal of a filesystem that is being written. */
 struct journal_writer {
+	struct bch_fs		*c;
 	atomic64_t		state;		/* see above */
 
 	spinlock_t		lock;		/* everything below that says nothing else */
@@ -198,8 +204,9 @@ struct journal_writer {
 	unsigned		nr_spares;
 	u32			want_bytes;	/* size of new buffers */
 	u64			bytes_used;	/* by bufs[].data */
-	u64			bytes_max;
+	u64			bytes_max;	/* beyond it, only one entry at a time */
 
+	u32			tail_u64s;	/* words of every entry that the writer adds */
 	u64			first_seq;	/* first number of this run */
 	u64			seq;		/* newest entry opened */
 	u64			prepared;	/* up to here entries are built and placed */
@@ -207,6 +214,7 @@ struct journal_writer {
 	u64			flushed_ondisk;	/* newest flush entry that is durable */
 	u64			last_ondisk;	/* its last_seq */
 	u64			rewind_ondisk;	/* its rewind limit */
+	u64			empty_ondisk;	/* newest durable entry, if it needs nothing */
 	u64			rewind_limit;	/* in memory; U64_MAX: no window is kept */
 	unsigned		flushes_out;	/* flush entries decided and not ended */
 	unsigned long		last_flush;	/* jiffies */
@@ -221,9 +229,8 @@ struct journal_writer {
 	bool			low_pins;
 	bool			low_wb;		/* said by the write buffer */
 	bool			replay_done;
-	bool			want_quiet;	/* somebody waits for reservations to return */
-	bool			wrote;		/* some entry has been submitted */
-	u64			early_nr;	/* words for the start of the first entry */
+	unsigned		want_quiet;	/* so many wait for reservations to return */
+	u32			early_nr;	/* words for the start of the first entry */
 	u64			*early;
 
 	struct journal_space	space;
