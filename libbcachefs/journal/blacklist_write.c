@@ -87,7 +87,9 @@ int bch2_journal_blacklist_write(struct bch_fs *c)
 
 	mutex_lock(&c->sb_lock);
 	if (!section_matches(c))
-		ret = section_set(c, &c->journal.blacklist) ?: bch2_write_super(c) ?: blacklist_log(c);
+		ret = section_set(c, &c->journal.blacklist) ?:
+			bch2_write_super(c) ?:
+			blacklist_log(c);
 	mutex_unlock(&c->sb_lock);
 	return ret;
 }

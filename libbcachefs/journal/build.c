@@ -48,8 +48,8 @@ static u64 *record_u64(u64 *p, unsigned type, unsigned btree_id, u64 v)
 
 static u64 *record_clock(struct bch_fs *c, u64 *p, unsigned rw)
 {
-	struct jset_entry_clock *clock = container_of(record_start(p, BCH_JSET_ENTRY_clock, 0, 0, 2),
-						      struct jset_entry_clock, entry);
+	struct jset_entry *e = record_start(p, BCH_JSET_ENTRY_clock, 0, 0, 2);
+	struct jset_entry_clock *clock = container_of(e, struct jset_entry_clock, entry);
 
 	clock->rw	= rw;
 	clock->time	= cpu_to_le64(atomic64_read(&c->alloc.io_clock[rw]));

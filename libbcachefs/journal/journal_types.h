@@ -27,7 +27,7 @@ struct journal_device {
 	/* For writing; covered by journal_writer.lock, spec 30 section 16.6. */
 	unsigned		dirty_idx;	/* oldest slot with entries that are needed */
 	unsigned		dirty_idx_ondisk; /* the same, as a durable entry says */
-	unsigned		discard_idx;	/* slots from here to dirty_idx_ondisk: not discarded */
+	unsigned		discard_idx;	/* oldest slot that is not discarded */
 };
 
 /* The window of entries that a start has to replay (spec 30 section 9). */

@@ -51,14 +51,15 @@ static unsigned ring_distance(const struct journal_device *ja, unsigned from, un
 }
 
 /*
- * Slots the ring may move on to. The last one is for an entry that makes others
- * free: then flushing it moves dirty_idx_ondisk on.
+ * Slots the ring may move on to. The last one is kept until others are on their
+ * way to be free, by a flush entry or a discard. So the number never gets less
+ * but by moving on: what was promised to an open entry stays.
  */
 static unsigned ring_available(const struct journal_device *ja)
 {
 	const unsigned nr = ring_distance(ja, ring_next(ja, ja->cur_idx), ja->discard_idx);
 
-	return nr && ja->dirty_idx == ja->dirty_idx_ondisk ? nr - 1 : nr;
+	return nr && ja->dirty_idx == ja->discard_idx ? nr - 1 : nr;
 }
 
 /* --- room --- */

@@ -243,7 +243,7 @@ struct journal_writer {
 
 	wait_queue_head_t	wait_res;	/* room, buffers */
 	wait_queue_head_t	wait_flush;	/* entries ended */
-	wait_queue_head_t	wait_write;	/* the writer thread, and those who wait for quiet */
+	wait_queue_head_t	wait_write;	/* the writer, and who waits for quiet */
 	wait_queue_head_t	wait_reclaim;
 	struct task_struct	*writer;
 	struct task_struct	*reclaimer;
