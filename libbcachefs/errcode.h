@@ -46,6 +46,7 @@
 	x(ENOMEM_btree_trans,			ENOMEM)				\
 	x(ENOMEM_btree_iter,			ENOMEM)				\
 	x(ENOMEM_bkey_buf,			ENOMEM)				\
+	x(ENOMEM_write_buffer,			ENOMEM)				\
 	x(ENOMEM_snapshot_table,		ENOMEM)				\
 	x(ENOMEM_data_read,			ENOMEM)				\
 	x(ENOMEM_data_bounce,			ENOMEM)				\

@@ -53,7 +53,7 @@ struct wb_maybe_flush {
 static inline void wb_maybe_flush_init(struct wb_maybe_flush *f)
 {
 	bch2_bkey_buf_init(&f->last);
-	f->stamp	= 0;
+	f->stamp	= U64_MAX;
 	f->nr_flushes	= 0;
 	f->nr_done	= 0;
 	f->seen_error	= false;

@@ -15,6 +15,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "bcachefs_format.h"
 #include "journal/writer_types.h"
 
 struct bch_fs;
@@ -38,15 +39,18 @@ struct wb_area {
 	u64			*d;
 	u32			nr;		/* words used */
 	u32			size;		/* words there is room for */
-	u32			keys;
 };
 
-/* Buffer of one btree. Lock order: flushing.lock, then incoming.lock. */
+/*
+ * Buffer of one btree. Lock order: flushing.lock, then incoming.lock. Nobody waits
+ * for node locks with an incoming lock held.
+ */
 struct btree_write_buffer {
 	struct bch_fs		*c;
 	u8			btree_id;
 	struct wb_area		incoming;	/* filled by intake */
 	struct wb_area		flushing;	/* drained by the flusher */
+	u32			capacity;	/* words aimed at; under incoming.lock */
 	struct work_struct	flush_work;
 
 	/* Counted for reports; under flushing.lock. */
@@ -54,7 +58,6 @@ struct btree_write_buffer {
 	u64			nr_keys;
 	u64			nr_collapsed;
 	u64			nr_noop;
-	u64			nr_fast;
 	u64			nr_slow;
 };
 
@@ -63,13 +66,14 @@ struct wb_counter_table;
 struct bch_fs_btree_write_buffer {
 	struct btree_write_buffer *b[BTREE_WRITE_BUFFERS_MAX];
 	unsigned		nr;
-	s8			idx[64];	/* by btree id; -1: not buffered */
+	s8			idx[BTREE_ID_NR_MAX]; /* by btree id; -1: not buffered */
 	struct workqueue_struct	*wq;
-	wait_queue_head_t	wait;		/* pins advanced, or an error */
+	wait_queue_head_t	wait;		/* a flush has ended */
 	atomic_long_t		words_used;	/* incoming and flushing of all */
-	atomic_long_t		words_size;	/* capacity of all incoming areas */
+	atomic_long_t		words_capacity;
 	struct mutex		intake_lock;	/* one entry is taken at a time */
 	struct wb_counter_table	*counters;	/* under intake_lock */
+	bool			low;		/* the journal was told to hold back */
 	bool			initialized;
 };
 
