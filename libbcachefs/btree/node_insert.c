@@ -124,6 +124,25 @@ void bch2_btree_node_prep_insert(struct bch_fs *c, struct btree *b)
 	heap_reserve(b, min(room, HEAP_SPARE_U64s));
 }
 
+/* Nothing is known of siblings yet; at the ends of the btree there are none (10.3). */
+static void sib_estimates_init(struct btree *b)
+{
+	b->sib_u64s[0] = bpos_eq(b->min_key, POS_MIN) ? U32_MAX : b->live_u64s;
+	b->sib_u64s[1] = bpos_eq(b->max_key, SPOS_MAX) ? U32_MAX : b->live_u64s;
+}
+
+/* The live keys became @u64s words less (or more, if negative) than they were. */
+static void sib_estimates_shrink(struct btree *b, s32 u64s)
+{
+	unsigned i;
+
+	for (i = 0; u64s > 0 && i < ARRAY_SIZE(b->sib_u64s); i++)
+		if (b->sib_u64s[i] != U32_MAX)
+			WRITE_ONCE(b->sib_u64s[i],
+				   max(b->live_u64s, b->sib_u64s[i] - min(b->sib_u64s[i],
+									   (u32) u64s)));
+}
+
 /**
  * bch2_btree_node_live_init - a node as it was read becomes one that can change
  * @b:		checked and indexed, nobody else uses it yet
@@ -137,6 +156,7 @@ void bch2_btree_node_live_init(struct btree *b, u32 bytes)
 	b->nr_wh		= 0;
 	b->unwritten_u64s	= 0;
 	b->unwritten_seq	= 0;
+	sib_estimates_init(b);
 }
 
 /* --- indexes --- */
@@ -328,6 +348,7 @@ bool bch2_btree_node_insert_mem(struct btree *b, const struct bkey_i *k)
 	const u32 at = bch2_btree_node_search(b, k->k.p);
 	const bool found = at < b->nr_keys &&
 		!bch2_bkey_cmp_packed_pos(&b->unpack, btree_node_key(b, at), k->k.p);
+	const u32 live_before = b->live_u64s;
 
 	if (k->k.type != KEY_TYPE_deleted)
 		insert_live(b, at, found, k);
@@ -335,6 +356,7 @@ bool bch2_btree_node_insert_mem(struct btree *b, const struct bkey_i *k)
 		delete_at(b, at);
 	else
 		return false;
+	sib_estimates_shrink(b, live_before - b->live_u64s);
 	return true;
 }
 
@@ -376,6 +398,7 @@ void bch2_btree_node_init_new(struct btree *b, enum btree_id btree, unsigned lev
 	b->nr_wh		= 0;
 	b->unwritten_u64s	= 0;
 	b->unwritten_seq	= 0;
+	sib_estimates_init(b);
 	heap_reserve(b, HEAP_SPARE_U64s);
 }
 
@@ -397,4 +420,5 @@ void bch2_btree_node_append_sorted(struct btree *b, struct bkey_s_c k)
 	b->live_u64s		+= u64s;
 	b->unwritten_u64s	+= u64s;
 	index_insert(&b->idx, &b->idx_size, &b->nr_keys, b->nr_keys, off);
+	sib_estimates_init(b);
 }

@@ -127,7 +127,7 @@ struct btree {
 	u32			written_words;	/* keys at offsets below are in written bsets */
 	u32			heap_words;	/* used words of the buffer */
 	u32			idx_size;	/* entries there is room for */
-	u16			*wh_idx;	/* whiteouts owed to disk: offsets, ascending position */
+	u16			*wh_idx;	/* whiteouts owed to disk, as idx */
 	u32			nr_wh;
 	u32			wh_size;
 	u32			unwritten_u64s;	/* words of unwritten live keys and whiteouts */

@@ -329,7 +329,8 @@ static void every_checksum_and_encryption(void **state)
 
 static void put(struct world *w, unsigned i, bool del)
 {
-	struct tkey k = tkey_make(del ? KEY_TYPE_deleted : KEY_TYPE_cookie, place(i), 0, !del, 5);
+	struct tkey k = tkey_make(del ? KEY_TYPE_deleted : KEY_TYPE_cookie, place(i), 0, !del,
+				  5);
 
 	bch2_btree_node_prep_insert(c, &w->b);
 	bch2_btree_node_insert_mem(&w->b, &k.k);
@@ -413,7 +414,8 @@ static void fill_to_the_last_word(void **state)
 
 	world_init(&w, &narrow);
 	while (bch2_btree_node_has_room(c, &w.b, 6)) {
-		struct tkey k = tkey_make(KEY_TYPE_cookie, SPOS(100 + i / 256, i % 256, 7), 0, 1, 9);
+		struct tkey k = tkey_make(KEY_TYPE_cookie, SPOS(100 + i / 256, i % 256, 7), 0,
+					  1, 9);
 
 		bch2_btree_node_prep_insert(c, &w.b);
 		assert_true(bch2_btree_node_insert_mem(&w.b, &k.k));

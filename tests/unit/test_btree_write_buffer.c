@@ -53,6 +53,7 @@ static void pin_changed(struct journal_entry_pin *pin, bool lowered)
 		assert_true(covered(c->btree.wb.b[i]));
 }
 
+/** bch2_journal_pin_add - the older of two numbers stays */
 void bch2_journal_pin_add(struct bch_fs *c, u64 seq, struct journal_entry_pin *pin,
 			  enum journal_pin_type type, journal_pin_flush_fn flush)
 {
@@ -62,6 +63,7 @@ void bch2_journal_pin_add(struct bch_fs *c, u64 seq, struct journal_entry_pin *p
 	pin_changed(pin, true);
 }
 
+/** bch2_journal_pin_update - the newer of two numbers stays */
 void bch2_journal_pin_update(struct bch_fs *c, u64 seq, struct journal_entry_pin *pin,
 			     enum journal_pin_type type, journal_pin_flush_fn flush)
 {
@@ -70,33 +72,39 @@ void bch2_journal_pin_update(struct bch_fs *c, u64 seq, struct journal_entry_pin
 	pin_changed(pin, false);
 }
 
+/** bch2_journal_pin_copy - as the other pin */
 void bch2_journal_pin_copy(struct bch_fs *c, struct journal_entry_pin *dst,
 			   struct journal_entry_pin *src, journal_pin_flush_fn flush)
 {
 	bch2_journal_pin_add(c, src->seq, dst, 0, flush);
 }
 
+/** bch2_journal_pin_drop - nothing is pinned */
 void bch2_journal_pin_drop(struct bch_fs *c, struct journal_entry_pin *pin)
 {
 	pin->seq = 0;
 	pin_changed(pin, false);
 }
 
+/** bch2_journal_set_wb_low - remember what was said */
 void bch2_journal_set_wb_low(struct bch_fs *c, bool low)
 {
 	told_low = low;
 }
 
+/** bch2_journal_buf_start - no entry is looked at here */
 u64 *bch2_journal_buf_start(const struct journal_buf *buf)
 {
 	return NULL;
 }
 
+/** bch2_journal_buf_end - no entry is looked at here */
 u64 *bch2_journal_buf_end(const struct journal_buf *buf)
 {
 	return NULL;
 }
 
+/** bch2_wb_flush_work - counts */
 void bch2_wb_flush_work(struct work_struct *work)
 {
 	__atomic_add_fetch(&flushes_queued, 1, __ATOMIC_RELAXED);
