@@ -174,7 +174,7 @@ void bch2_btree_node_write_done(struct work_struct *work)
 	bch2_journal_pin_flush(c, &b->writes[w->slot].pin);
 	kfree(w);
 
-	clear_bit(BTREE_NODE_write_in_flight, &b->flags);
+	clear_bit_unlock(BTREE_NODE_write_in_flight, &b->flags);
 	smp_mb__after_atomic();
 	wake_up_all(&ws->wait);
 	if (test_bit(BTREE_NODE_need_write, &b->flags))
@@ -234,14 +234,14 @@ void bch2_btree_node_clear_dirty(struct bch_fs *c, struct btree *b)
  */
 int bch2_btree_node_write_wait(struct bch_fs *c, struct btree *b)
 {
-	wait_event(c->btree.writes.wait, !test_bit(BTREE_NODE_write_in_flight, &b->flags));
+	wait_event(c->btree.writes.wait, !test_bit_acquire(BTREE_NODE_write_in_flight, &b->flags));
 	return 0;
 }
 
 /** bch2_btree_writes_pending - is a node write in flight? */
 bool bch2_btree_writes_pending(struct bch_fs *c)
 {
-	return atomic_read(&c->btree.writes.nr_in_flight) != 0;
+	return atomic_read_acquire(&c->btree.writes.nr_in_flight) != 0;
 }
 
 /** bch2_btree_flush_all_writes - wait until no node write is in flight */
