@@ -24,8 +24,7 @@
 #include "util/log.h"
 #include "util/sync_point.h"
 
-/* Words a btree's buffer is meant to hold: grows between these. */
-#define CAPACITY_MIN_U64s	(1U << 14)
+/* Words a btree's buffer is meant to hold at most; it grows up to this. */
 #define CAPACITY_MAX_U64s	(1U << 22)
 
 static struct btree_write_buffer *wb_of(struct bch_fs *c, unsigned btree)
@@ -55,21 +54,6 @@ int bch2_wb_pin_flush(struct bch_fs *c, struct journal_entry_pin *pin, u64 seq)
 
 /* --- sums of counters within one entry --- */
 
-#define COUNTERS_MAX		512
-#define COUNTERS_HASH_BITS	10
-
-struct wb_counter {
-	u64			nr;		/* counters */
-	struct bkey		k;
-	__le64			d[BCH_ACCOUNTING_MAX_COUNTERS];
-};
-
-struct wb_counter_table {
-	u32			nr;
-	u16			hash[1U << COUNTERS_HASH_BITS];	/* 1 + index; 0: free */
-	struct wb_counter	c[COUNTERS_MAX];
-};
-
 /* Counters kept in memory are summed; snapshot and inum counters are too many. */
 static bool counter_is_summed(const struct bkey_i *k)
 {
@@ -84,10 +68,10 @@ static bool counter_is_summed(const struct bkey_i *k)
 /* The slot of @p, or a free one. The table is never more than half full. */
 static u16 *counter_slot(struct wb_counter_table *t, struct bpos p)
 {
-	u32 h = hash_64(p.inode ^ hash_64(p.offset, 64) ^ p.snapshot, COUNTERS_HASH_BITS);
+	u32 h = hash_64(p.inode ^ hash_64(p.offset, 64) ^ p.snapshot, WB_COUNTERS_HASH_BITS);
 
 	while (t->hash[h] && !bpos_eq(t->c[t->hash[h] - 1].k.p, p))
-		h = (h + 1) & ((1U << COUNTERS_HASH_BITS) - 1);
+		h = (h + 1) & ((1U << WB_COUNTERS_HASH_BITS) - 1);
 	return &t->hash[h];
 }
 
@@ -137,7 +121,7 @@ static void counter_add(struct btree_write_buffer *wb, struct wb_counter_table *
 	unsigned i;
 	u16 *slot;
 
-	if (t->nr == COUNTERS_MAX)
+	if (t->nr == WB_COUNTERS_MAX)
 		counters_stage_all(wb, t, seq);
 	slot = counter_slot(t, k->k.p);
 	if (!*slot) {
@@ -270,6 +254,15 @@ int bch2_wb_intake_records(struct bch_fs *c, u64 seq, u64 *start, u64 *end)
 	return ret;
 }
 
+/* Without buffers nobody may have made a buffered update: it would be lost. */
+static int no_buffers(u64 *start, u64 *end)
+{
+	for_each_jset_entry_range(e, (struct jset_entry *) start, end)
+		if (e->type == BCH_JSET_ENTRY_write_buffer_keys)
+			return -BCH_ERR_EINVAL_btree_id;
+	return 0;
+}
+
 /**
  * bch2_btree_write_buffer_intake - take the buffered keys out of a journal entry
  * @buf:	closed entry with no reservation out, or the open one while the
@@ -279,12 +272,10 @@ int bch2_wb_intake_records(struct bch_fs *c, u64 seq, u64 *start, u64 *end)
  */
 int bch2_btree_write_buffer_intake(struct bch_fs *c, struct journal_buf *buf)
 {
-	int ret;
+	u64 *start = bch2_journal_buf_start(buf), *end = bch2_journal_buf_end(buf);
+	int ret = c->btree.wb.initialized ? bch2_wb_intake_records(c, buf->seq, start, end)
+					  : no_buffers(start, end);
 
-	if (!c->btree.wb.initialized)
-		return 0;
-	ret = bch2_wb_intake_records(c, buf->seq, bch2_journal_buf_start(buf),
-				     bch2_journal_buf_end(buf));
 	if (!ret && buf->state != JOURNAL_BUF_open)
 		buf->need_intake = false;
 	return ret;
@@ -313,76 +304,4 @@ void bch2_wb_update_pressure(struct bch_fs *c)
 	bch2_journal_set_wb_low(c, low);
 	for (i = 0; low && i < c->btree.wb.nr; i++)
 		queue_work(c->btree.wb.wq, &c->btree.wb.b[i]->flush_work);
-}
-
-/* --- setting up --- */
-
-static struct btree_write_buffer *wb_alloc(struct bch_fs *c, unsigned btree)
-{
-	struct btree_write_buffer *wb = kzalloc(sizeof(*wb), GFP_KERNEL);
-
-	if (!wb)
-		return NULL;
-	wb->c		= c;
-	wb->btree_id	= btree;
-	wb->capacity	= CAPACITY_MIN_U64s;
-	atomic_long_add(wb->capacity, &c->btree.wb.words_capacity);
-	mutex_init(&wb->incoming.lock);
-	mutex_init(&wb->flushing.lock);
-	bch2_journal_pin_init(&wb->incoming.pin);
-	bch2_journal_pin_init(&wb->flushing.pin);
-	INIT_WORK(&wb->flush_work, bch2_wb_flush_work);
-	return wb;
-}
-
-/**
- * bch2_fs_write_buffer_init - a buffer for each buffered btree
- *
- * Before the journal is started. 0 or -ENOMEM; bch2_fs_write_buffer_exit() is to be
- * called in both cases.
- */
-int bch2_fs_write_buffer_init(struct bch_fs *c)
-{
-	struct bch_fs_btree_write_buffer *s = &c->btree.wb;
-	unsigned id;
-
-	mutex_init(&s->intake_lock);
-	init_waitqueue_head(&s->wait);
-	memset(s->idx, -1, sizeof(s->idx));
-	s->initialized	= true;
-	s->wq		= alloc_workqueue("bch_write_buffer", WQ_UNBOUND|WQ_MEM_RECLAIM, 0);
-	s->counters	= kvzalloc(sizeof(*s->counters), GFP_KERNEL);
-	if (!s->wq || !s->counters)
-		return -BCH_ERR_ENOMEM_write_buffer;
-	for (id = 0; id < BTREE_ID_NR; id++) {
-		if (!btree_type_uses_write_buffer(id))
-			continue;
-		if (s->nr == BTREE_WRITE_BUFFERS_MAX || !(s->b[s->nr] = wb_alloc(c, id)))
-			return -BCH_ERR_ENOMEM_write_buffer;
-		s->idx[id] = s->nr++;
-	}
-	return 0;
-}
-
-/**
- * bch2_fs_write_buffer_exit - free the buffers; the journal has stopped
- *
- * Keys that are left were not applied: they are in the journal only.
- */
-void bch2_fs_write_buffer_exit(struct bch_fs *c)
-{
-	struct bch_fs_btree_write_buffer *s = &c->btree.wb;
-	unsigned i;
-
-	if (!s->initialized)
-		return;
-	if (s->wq)
-		destroy_workqueue(s->wq);
-	for (i = 0; i < s->nr; i++) {
-		kvfree(s->b[i]->incoming.d);
-		kvfree(s->b[i]->flushing.d);
-		kfree(s->b[i]);
-	}
-	kvfree(s->counters);
-	memset(s, 0, sizeof(*s));
 }

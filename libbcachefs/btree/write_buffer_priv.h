@@ -11,6 +11,26 @@
 
 #define WB_KEY_HEADER_U64s	(offsetof(struct wb_key, k) / sizeof(u64))
 
+/* Words a btree's buffer is meant to hold at first. */
+#define WB_CAPACITY_MIN_U64s	(1U << 14)
+
+/* --- sums of counters within one journal entry --- */
+
+#define WB_COUNTERS_MAX		512
+#define WB_COUNTERS_HASH_BITS	10
+
+struct wb_counter {
+	u64			nr;		/* counters */
+	struct bkey		k;
+	__le64			d[BCH_ACCOUNTING_MAX_COUNTERS];
+};
+
+struct wb_counter_table {
+	u32			nr;
+	u16			hash[1U << WB_COUNTERS_HASH_BITS];	/* 1 + index; 0: free */
+	struct wb_counter	c[WB_COUNTERS_MAX];
+};
+
 /* A reference to a key of the flushing area; sorted by position, then arrival. */
 struct wb_ref {
 	struct bpos	p;

@@ -15,6 +15,7 @@
 #include <linux/wait.h>
 
 #include "bcachefs.h"
+#include "btree/write_buffer.h"
 #include "journal/journal.h"
 #include "journal/ring.h"
 #include "journal/writer_priv.h"
@@ -136,22 +137,16 @@ static void decide(struct bch_fs *c, struct journal_buf *buf)
 
 /* --- one entry --- */
 
-/* The write buffer takes its keys before anybody can rely on the entry (PC-5). */
-static int intake(struct bch_fs *c, struct journal_buf *buf)
-{
-	buf->need_intake = false;
-	return 0;
-}
-
 /* Everything up to the decision where it goes. */
 static int entry_make(struct bch_fs *c, struct journal_buf *buf)
 {
 	struct journal_writer *w = c->journal.w;
 	int ret = 0;
 
+	/* the write buffer takes its keys before anybody can rely on the entry (PC-5) */
 	mutex_lock(&w->buf_lock);
 	if (buf->need_intake)
-		ret = intake(c, buf);
+		ret = bch2_btree_write_buffer_intake(c, buf);
 	mutex_unlock(&w->buf_lock);
 	if (ret)
 		return ret;
