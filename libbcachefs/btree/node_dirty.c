@@ -61,11 +61,12 @@ static int node_pin_flush1(struct bch_fs *c, struct journal_entry_pin *pin, u64 
 
 /**
  * bch2_btree_node_pin_seq - @b has something of journal entry @seq unwritten
- * @b:		write locked or private, dirty
+ * @b:		write locked or private; becomes dirty: only a write drops the pin
  * @seq:	pinned by somebody at this moment
  */
 void bch2_btree_node_pin_seq(struct bch_fs *c, struct btree *b, u64 seq)
 {
+	bch2_btree_node_set_dirty(c, b);
 	bch2_journal_pin_add(c, seq, &b->writes[b->write_slot].pin,
 			     JOURNAL_PIN_TYPE_btree0 + b->level,
 			     b->write_slot ? node_pin_flush1 : node_pin_flush0);
@@ -160,9 +161,6 @@ void bch2_btree_cancel_all_dirty(struct bch_fs *c)
 
 	while ((b = next_dirty(c))) {
 		bch2_btree_node_clear_dirty(c, b);
-		bch2_btree_node_write_wait(c, b);
-		bch2_journal_pin_flush(c, &b->writes[0].pin);
-		bch2_journal_pin_flush(c, &b->writes[1].pin);
 		bch2_btree_node_put(c, b);
 	}
 	bch2_btree_flush_all_writes(c);

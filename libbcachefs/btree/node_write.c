@@ -130,6 +130,12 @@ void bch2_btree_node_write(struct bch_fs *c, struct btree *b, enum btree_write_t
 
 /* --- the end --- */
 
+static void in_flight_put(struct bch_fs *c)
+{
+	if (atomic_dec_and_test(&c->btree.writes.nr_in_flight))
+		wake_up_all(&c->btree.writes.wait);
+}
+
 /**
  * bch2_btree_node_write_fatal - a node on disk stays behind the journal
  * @what:	could not be done
@@ -180,9 +186,7 @@ void bch2_btree_node_write_done(struct work_struct *work)
 	if (test_bit(BTREE_NODE_need_write, &b->flags))
 		bch2_btree_node_write_if_needed(c, b);
 	bch2_btree_node_put(c, b);
-
-	if (atomic_dec_and_test(&ws->nr_in_flight))
-		wake_up_all(&ws->wait);
+	in_flight_put(c);
 }
 
 /* --- dirty nodes --- */
@@ -210,19 +214,49 @@ void bch2_btree_node_set_dirty(struct bch_fs *c, struct btree *b)
 		bch2_btree_node_put(c, b);
 }
 
+/* A node that will not be written any more lets go of the journal. */
+struct node_retire {
+	struct bch_fs		*c;
+	struct btree		*b;		/* the pin of the dirty flag is ours */
+	u8			slot;
+	struct work_struct	work;
+};
+
+static void node_retire_work(struct work_struct *work)
+{
+	struct node_retire *r = container_of(work, struct node_retire, work);
+	struct bch_fs *c = r->c;
+
+	/* reclaim may be waiting for the node's lock: the node stays until it has been */
+	bch2_journal_pin_flush(c, &r->b->writes[r->slot].pin);
+	bch2_btree_node_put(c, r->b);
+	kfree(r);
+	in_flight_put(c);
+}
+
 /**
  * bch2_btree_node_clear_dirty - @b will not be written any more
+ * @b:	write locked or private, or nobody changes nodes any more; pinned
  *
- * For old nodes of an interior update, and when the journal is dead. Its journal
- * pins are the caller's business. The caller has a pin on the node.
+ * For old nodes of an interior update, and when the journal is dead. The journal
+ * pin of the current write slot is dropped, by a worker: whoever has to keep the
+ * entries has copied it before. A write in flight ends as usual.
  */
 void bch2_btree_node_clear_dirty(struct bch_fs *c, struct btree *b)
 {
+	struct node_retire *r;
+
 	clear_bit(BTREE_NODE_need_write, &b->flags);
 	if (!test_and_clear_bit(BTREE_NODE_dirty, &b->flags))
 		return;
 	dirty_list_del(c, b);
-	bch2_btree_node_put(c, b);
+	r = kzalloc(sizeof(*r), GFP_NOFS|__GFP_NOFAIL);
+	r->c	= c;
+	r->b	= b;
+	r->slot	= b->write_slot;
+	atomic_inc(&c->btree.writes.nr_in_flight);
+	INIT_WORK(&r->work, node_retire_work);
+	queue_work(c->btree.writes.complete_wq, &r->work);
 }
 
 /* --- waiting --- */

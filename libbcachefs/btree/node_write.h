@@ -65,7 +65,10 @@ bool bch2_btree_writes_pending(struct bch_fs *c);
 bool bch2_btree_write_all_dirty(struct bch_fs *c);
 /* The journal is dead: forget what is unwritten, drop pins (spec 21 9.6). */
 void bch2_btree_cancel_all_dirty(struct bch_fs *c);
-/* A node that is not to be written any more: an old node of an interior update. */
+/*
+ * A node that is not to be written any more: an old node of an interior update,
+ * which has copied its pins. Write locked.
+ */
 void bch2_btree_node_clear_dirty(struct bch_fs *c, struct btree *b);
 
 /* --- flags that delay writes (9.5); b write locked or private --- */
