@@ -21,6 +21,7 @@
 #include "bcachefs.h"
 #include "btree/locking.h"
 #include "util/log.h"
+#include "util/six.h"
 
 /* What a transaction waits for. */
 struct want {
@@ -28,6 +29,12 @@ struct want {
 	enum six_lock_type	type;
 	bool			mutex;
 };
+
+/* Chosen as a victim, or has got what it waited for and only has to wake up. */
+static bool wait_is_over(const struct trans_locks *l)
+{
+	return l->must_abort || (l->waiter && READ_ONCE(l->waiter->granted));
+}
 
 /* .obj NULL: not waiting, or not for long any more. */
 static struct want want_of(struct btree_trans *trans)
@@ -37,7 +44,7 @@ static struct want want_of(struct btree_trans *trans)
 
 	spin_lock(&l->lock);
 	w = (struct want) {
-		.obj	= l->must_abort ? NULL : l->want,
+		.obj	= wait_is_over(l) ? NULL : l->want,
 		.type	= l->want_type,
 		.mutex	= l->want_mutex,
 	};
@@ -71,7 +78,7 @@ static bool in_the_way(struct btree_trans *trans, const struct want *w)
 		ret = l->held[i].obj == w->obj && held_in_the_way(&l->held[i], w);
 	/* who waits to write keeps readers out: LK-5 */
 	if (!w->mutex && w->type == SIX_LOCK_read && l->want == w->obj &&
-	    l->want_type == SIX_LOCK_write)
+	    l->want_type == SIX_LOCK_write && !wait_is_over(l))
 		ret = true;
 	spin_unlock(&l->lock);
 	return ret;
@@ -151,7 +158,7 @@ static struct btree_trans *choose_victim(struct btree_trans *self, struct btree_
 static void abort_wait(struct btree_trans *t)
 {
 	spin_lock(&t->locks.lock);
-	if (t->locks.want == t->locks.walk_want) {
+	if (t->locks.want == t->locks.walk_want && !wait_is_over(&t->locks)) {
 		WRITE_ONCE(t->locks.must_abort, true);
 		wake_up_process(t->locks.task);
 	}
@@ -170,9 +177,10 @@ static bool break_cycles(struct btree_trans *trans)
 				trans->fn);
 			return false;
 		}
-		if (victim == trans)
-			return true;
+		/* oneself, too: until it has left the queue others must not count on it */
 		abort_wait(victim);
+		if (victim == trans)
+			return READ_ONCE(trans->locks.must_abort);
 	}
 	return false;
 }

@@ -132,7 +132,8 @@ bool bch2_trans_has_locks(const struct btree_trans *trans)
 /* --- waiting --- */
 
 /* Publish what is waited for; the walk that follows takes locks: a full barrier. */
-static void want_set(struct btree_trans *trans, void *obj, enum six_lock_type t, bool mutex)
+static void want_set(struct btree_trans *trans, void *obj, enum six_lock_type t,
+		     struct six_lock_waiter *w)
 {
 	struct trans_locks *l = &trans->locks;
 
@@ -142,7 +143,8 @@ static void want_set(struct btree_trans *trans, void *obj, enum six_lock_type t,
 	l->task		= current;
 	l->want		= obj;
 	l->want_type	= t;
-	l->want_mutex	= mutex;
+	l->want_mutex	= !w;
+	l->waiter	= w;
 	spin_unlock(&l->lock);
 }
 
@@ -154,29 +156,37 @@ static void want_clear(struct btree_trans *trans, bool got)
 	spin_lock(&l->lock);
 	if (got)
 		__held_add(trans, l->want, l->want_type, l->want_mutex);
-	l->want = NULL;
+	l->want		= NULL;
+	l->waiter	= NULL;
 	WRITE_ONCE(l->must_abort, false);
 	spin_unlock(&l->lock);
 }
 
+/*
+ * In the queue of the lock: what a victim gives back is granted, it cannot take it
+ * again first.
+ */
 static int may_sleep(struct six_lock *l, void *arg)
 {
 	struct btree_trans *trans = arg;
 
 	return READ_ONCE(trans->locks.must_abort)
-		? -BCH_ERR_transaction_restart_would_deadlock : 0;
+		? -BCH_ERR_transaction_restart_would_deadlock
+		: bch2_lock_graph_check(trans);
 }
 
 static int lock_slowpath(struct btree_trans *trans, struct six_lock *l, enum six_lock_type t,
 			 u32 own_reads)
 {
-	struct six_lock_waiter w = { .own_reads = own_reads };
+	struct six_lock_waiter w = {
+		.own_reads	= own_reads,
+		.stop		= &trans->locks.must_abort,
+	};
 	int ret;
 
-	want_set(trans, l, t, false);
+	want_set(trans, l, t, &w);
 	w.age = trans->start_time;
-	ret =   bch2_lock_graph_check(trans) ?:
-		six_lock_wait(l, &w, t, trans, may_sleep, trans);
+	ret = six_lock_wait(l, &w, t, trans, may_sleep, trans);
 	want_clear(trans, !ret);
 	if (!ret)
 		return 0;
@@ -466,13 +476,16 @@ int bch2_trans_mutex_lock(struct btree_trans *trans, struct mutex *m)
 	}
 
 	bch2_trans_unlock(trans);
-	want_set(trans, m, SIX_LOCK_intent, true);
+	want_set(trans, m, SIX_LOCK_intent, NULL);
 	ret = bch2_lock_graph_check(trans);
 	if (!ret)
 		mutex_lock(m);
 	want_clear(trans, !ret);
-	if (ret)
+	if (ret) {
+		/* mutexes are not handed over: let who waits for one of ours be faster */
+		yield();
 		return bch2_trans_restart(trans, BCH_ERR_transaction_restart_would_deadlock);
+	}
 
 	ret = bch2_trans_relock(trans);
 	if (ret)

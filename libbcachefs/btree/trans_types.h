@@ -25,6 +25,7 @@ struct btree_iter;
 struct btree_trans;
 struct btree_update_entry;
 struct disk_reservation;
+struct six_lock_waiter;
 
 /* --- what a transaction holds and waits for --- */
 
@@ -44,6 +45,7 @@ struct trans_locks {
 	void			*want;
 	bool			want_mutex;
 	enum six_lock_type	want_type;
+	struct six_lock_waiter	*waiter;	/* how, for node locks */
 	bool			must_abort;	/* chosen as victim of a cycle */
 	bool			nofail;		/* may not be chosen */
 	struct task_struct	*task;

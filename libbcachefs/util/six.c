@@ -211,10 +211,10 @@ static bool stop_waiting(struct six_lock *l, struct six_lock_waiter *w)
 /**
  * six_lock_wait - take the lock, sleep until that is possible
  * @l:		lock
- * @w:		on the stack; .age and .own_reads are set
+ * @w:		on the stack; .age, .own_reads and .stop are set
  * @type:	write: @owner holds intent; new readers are kept out from now on
  * @owner:	who
- * @should_sleep: asked before each sleep
+ * @should_sleep: asked before each sleep, in the queue
  * @arg:	for @should_sleep
  *
  * Return: 0: taken, or what @should_sleep said.
@@ -240,16 +240,15 @@ int six_lock_wait(struct six_lock *l, struct six_lock_waiter *w, enum six_lock_t
 	list_add_tail(&w->list, &l->waiters);
 	spin_unlock(&l->wait_lock);
 
-	while (1) {
-		set_current_state(TASK_UNINTERRUPTIBLE);
-		if (READ_ONCE(w->granted))
-			break;
+	while (!READ_ONCE(w->granted)) {
 		ret = should_sleep(l, arg);
 		if (ret)
 			break;
-		schedule();
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		if (!READ_ONCE(w->granted) && !(w->stop && READ_ONCE(*w->stop)))
+			schedule();
+		__set_current_state(TASK_RUNNING);
 	}
-	__set_current_state(TASK_RUNNING);
 
 	if (ret && stop_waiting(l, w))
 		return ret;

@@ -27,12 +27,14 @@ struct six_lock_waiter {
 	u64			age;		/* the smallest is served first */
 	u32			own_reads;	/* write: holds that are the waiter's own (LK-4) */
 	enum six_lock_type	type;
-	bool			granted;	/* store-release; nothing is touched afterwards */
+	bool			granted;
+	/* Set and followed by a wake-up: @should_sleep has something to say; or NULL. */
+	const bool		*stop;
 };
 
 /*
- * Asked with the task state set to sleeping, each time before the waiter would
- * sleep: not 0: stop waiting, with that error. Must not sleep.
+ * Asked when the waiter is in the queue, each time before it would sleep: not 0:
+ * stop waiting, with that error. May sleep itself.
  */
 typedef int (*six_lock_should_sleep_fn)(struct six_lock *l, void *arg);
 
