@@ -173,6 +173,7 @@ def test_control_characters(cache, scratch):
 
 # ------------------------------------------------------------------ loops and dead ends
 
+@pytest.mark.valgrind
 def test_directory_in_itself(cache, scratch):
     """A directory that is its own grandchild is entered once."""
     devs = cache.copy(NAME, scratch)
@@ -186,6 +187,7 @@ def test_directory_in_itself(cache, scratch):
     assert restore(devs, scratch + '/out').rc == 1
 
 
+@pytest.mark.valgrind
 def test_entries_of_nothing(cache, scratch):
     devs = cache.copy(NAME, scratch)
     modes = inum_of(devs, 'modes')
@@ -215,6 +217,7 @@ def test_subvolume_inside_itself(cache, scratch):
     run.bcachefs('restore', '--list-subvolumes', '--json', *devs, devices=devs)
 
 
+@pytest.mark.valgrind
 def test_snapshot_tree_in_knots(cache, scratch):
     """Parents, children and skip entries at random: every view ends."""
     devs = cache.copy('snaps-616', scratch)
@@ -251,6 +254,7 @@ def test_file_of_no_type(kind, cache, scratch):
 
 # ------------------------------------------------------------------ sizes
 
+@pytest.mark.valgrind
 @pytest.mark.parametrize('size', [1 << 60, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
 def test_hostile_size(size, cache, scratch):
     """A file said to be of any size is one hole with what is there: no time, no space, no loop."""
