@@ -411,7 +411,8 @@ static bool may_be_repaired(int err)
  *
  * Uses a read that was started before. Reports what was wrong; an unreadable node
  * makes its btree one that has lost data. 0, or -BCH_ERR_btree_node_read_*,
- * -BCH_ERR_no_encryption_key; -ENOMEM: nothing is reported, as nothing is known. Spec 20 section 11.
+ * -BCH_ERR_no_encryption_key; -ENOMEM: nothing is reported, as nothing is known.
+ * Spec 20 section 11.
  */
 int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 {
