@@ -76,6 +76,7 @@
 	x(ENOSPC_bucket_alloc,			ENOSPC)				\
 	x(ENOSPC_journal_alloc,			ENOSPC)				\
 	x(ENOSPC_disk_reservation,		ENOSPC)				\
+	x(bucket_metadata_type_mismatch,	EIO)				\
 										\
 	/* arguments and options */						\
 	x(EINVAL_option_name,			EINVAL)				\

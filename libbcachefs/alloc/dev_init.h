@@ -45,7 +45,7 @@ int bch2_dev_usage_init(struct bch_fs *c, struct bch_dev *ca);
 int bch2_dev_freespace_init(struct bch_fs *c, struct bch_dev *ca, u64 start, u64 end);
 /* Journal buckets up to the number wanted; those there are stay. */
 int bch2_dev_journal_alloc(struct bch_fs *c, struct bch_dev *ca);
-u64 bch2_dev_journal_buckets_wanted(u64 nbuckets, unsigned bucket_size);
+/* The same with a number given; fewer than there are changes nothing. */
 int bch2_dev_set_nr_journal_buckets(struct bch_fs *c, struct bch_dev *ca, unsigned nr);
 
 /* Remaining steps of the member's INITIALIZED field (spec 31 16.6), one device. */

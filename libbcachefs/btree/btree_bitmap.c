@@ -14,7 +14,7 @@
 
 #include "bcachefs.h"
 #include "btree/extent_entries.h"
-#include "sb/btree_bitmap.h"
+#include "btree/btree_bitmap.h"
 #include "sb/members.h"
 #include "sb/write.h"
 

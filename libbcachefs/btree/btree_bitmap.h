@@ -3,8 +3,8 @@
  * The regions of a member that hold, or held, btree nodes (spec 40 section 4.5):
  * a bitmap of 64 bits in its superblock entry.
  */
-#ifndef _BCACHEFS_SB_BTREE_BITMAP_H
-#define _BCACHEFS_SB_BTREE_BITMAP_H
+#ifndef _BCACHEFS_BTREE_BTREE_BITMAP_H
+#define _BCACHEFS_BTREE_BTREE_BITMAP_H
 
 #include "bcachefs.h"
 
@@ -19,4 +19,4 @@ bool bch2_dev_btree_bitmap_mark_locked(struct bch_fs *c, struct bkey_s_c k);
 /* The same with the superblock written, unless they were marked. Sleeps. */
 int bch2_dev_btree_bitmap_mark(struct bch_fs *c, struct bkey_s_c k);
 
-#endif /* _BCACHEFS_SB_BTREE_BITMAP_H */
+#endif /* _BCACHEFS_BTREE_BTREE_BITMAP_H */
