@@ -61,6 +61,7 @@ struct discard_run {
 	struct discard_limits	limits;
 	unsigned		in_flight_max;	/* per device */
 	unsigned		commit_flags;
+	bool			background;	/* ends when the filesystem goes read-only */
 	struct list_head	sent;		/* struct bch_discard */
 	u64			seen;
 	u64			waiting;	/* for the journal */
@@ -395,6 +396,12 @@ static void get_limits(struct discard_run *r)
 	r->limits.rewind_seq	= bch2_journal_rewind_seq_ondisk(r->c);
 }
 
+static bool go_on(const struct discard_run *r)
+{
+	return !bch2_journal_error(r->c) &&
+		(!r->background || test_bit(BCH_FS_rw, &r->c->flags));
+}
+
 static int scan(struct discard_run *r)
 {
 	struct discard_batch *b = kzalloc(sizeof(*b), GFP_KERNEL);
@@ -405,12 +412,12 @@ static int scan(struct discard_run *r)
 	get_limits(r);
 	r->seen = r->waiting = 0;
 
-	while (!ret && !b->end && !bch2_journal_error(r->c)) {
+	while (!ret && !b->end && go_on(r)) {
 		bch2_trans_begin(r->trans);
 		ret = read_batch(r, b);
 		bch2_trans_unlock_long(r->trans);
 		r->seen += b->nr;
-		for (unsigned i = 0; i < b->nr && !ret; i++)
+		for (unsigned i = 0; i < b->nr && !ret && go_on(r); i++)
 			ret = discard_bucket(r, b->bucket[i]) ?: finish_done(r);
 	}
 	kfree(b);
@@ -418,13 +425,15 @@ static int scan(struct discard_run *r)
 }
 
 static void run_init(struct discard_run *r, struct bch_fs *c, unsigned in_flight_max,
-		     unsigned commit_flags)
+		     bool background)
 {
 	*r = (struct discard_run) {
 		.trans		= bch2_trans_get(c),
 		.c		= c,
 		.in_flight_max	= in_flight_max,
-		.commit_flags	= BCH_WATERMARK_reclaim|BCH_TRANS_COMMIT_no_enospc|commit_flags,
+		.background	= background,
+		.commit_flags	= BCH_WATERMARK_reclaim|BCH_TRANS_COMMIT_no_enospc|
+			(background ? 0 : BCH_TRANS_COMMIT_no_check_rw),
 	};
 	INIT_LIST_HEAD(&r->sent);
 }
@@ -455,7 +464,7 @@ static bool scan_again(struct discard_run *r, bool urgent)
 {
 	struct bch_fs *c = r->c;
 
-	if (!urgent && !space_is_short(c, 2))
+	if (!go_on(r) || (!urgent && !space_is_short(c, 2)))
 		return false;
 	if (bch2_discards_advance_rewind_limit(c, r->trans) || r->waiting)
 		bch2_journal_flush_seq_async(c, bch2_journal_cur_seq(c));
@@ -464,13 +473,13 @@ static bool scan_again(struct discard_run *r, bool urgent)
 	return !bch2_btree_write_buffer_flush_sync(r->trans);
 }
 
-static int run_discards(struct bch_fs *c, unsigned commit_flags, bool urgent, u64 *freed)
+static int run_discards(struct bch_fs *c, bool background, bool urgent, u64 *freed)
 {
 	struct discard_run r;
 	unsigned scans = 0;
 	int ret;
 
-	run_init(&r, c, DISCARDS_IN_FLIGHT, commit_flags);
+	run_init(&r, c, DISCARDS_IN_FLIGHT, background);
 	do {
 		ret = scan(&r);
 	} while (!ret && ++scans < DISCARD_SCANS_MAX && scan_again(&r, urgent));
@@ -495,7 +504,7 @@ static void discard_work_fn(struct work_struct *work)
 
 	if (!c->up.write_ref_get(c))
 		return;
-	report(c, run_discards(c, 0, urgent, &freed));
+	report(c, run_discards(c, true, urgent, &freed));
 	c->up.write_ref_put(c);
 }
 
@@ -520,10 +529,10 @@ static void discard_fast_work_fn(struct work_struct *work)
 
 	if (!c->up.write_ref_get(c))
 		return;
-	run_init(&r, c, DISCARDS_IN_FLIGHT_FAST, 0);
+	run_init(&r, c, DISCARDS_IN_FLIGHT_FAST, true);
 	get_limits(&r);
 	for_each_online_member(c, ca)
-		while (!ret && fast_pop(ca, &bucket))
+		while (!ret && go_on(&r) && fast_pop(ca, &bucket))
 			ret = discard_bucket(&r, POS(ca->dev_idx, bucket)) ?: finish_done(&r);
 	report(c, finish_all(&r) ?: ret);
 	bch2_trans_put(r.trans);
@@ -600,7 +609,7 @@ int bch2_discards_going_ro(struct bch_fs *c)
 
 	if (!c->alloc.wq || !space_is_short(c, 4) || !buckets_waiting(c))
 		return 0;
-	ret = run_discards(c, BCH_TRANS_COMMIT_no_check_rw, false, &freed);
+	ret = run_discards(c, false, false, &freed);
 	report(c, ret);
 	return ret ?: (int) min_t(u64, freed, INT_MAX);
 }

@@ -109,7 +109,8 @@ static bool op_may_use(const struct alloc_op *op, const struct bch_dev *ca,
 		       const struct bch_devs_mask *mask)
 {
 	if (!test_bit(ca->dev_idx, mask->d) || test_bit(ca->dev_idx, op->used.d) ||
-	    !bch2_dev_allocatable(ca, op->req->data_type))
+	    !bch2_dev_allocatable(ca, op->req->data_type) ||
+	    ca->mi.bucket_size < op->min_sectors)
 		return false;
 	/* A cache takes part once, and only where the target says so. */
 	return ca->mi.durability ||
@@ -301,8 +302,7 @@ static int alloc_sectors_try(struct btree_trans *trans, const struct bch_alloc_r
 		.trans		= trans,
 		.c		= c,
 		.req		= req,
-		.min_sectors	= req->data_type == BCH_DATA_btree
-			? c->opts.btree_node_size >> 9 : bch2_block_sectors(c),
+		.min_sectors	= max(req->min_sectors, bch2_block_sectors(c)),
 	};
 	int ret = lock_write_point(trans, req, wp);
 
@@ -342,9 +342,9 @@ static bool buckets_will_be_freed(struct bch_fs *c)
 
 /*
  * Nothing has become free for so long that nothing will? Counted over all
- * attempts: those who are refused restart all the time.
+ * attempts at a watermark: those who are refused restart all the time.
  */
-static bool allocator_stuck(struct bch_fs *c, int stamp)
+static bool allocator_stuck(struct bch_fs *c, enum bch_watermark w, int stamp)
 {
 	struct bch_fs_alloc *a = &c->alloc;
 	const unsigned secs = buckets_will_be_freed(c) && c->opts.allocator_stuck_timeout
@@ -352,14 +352,24 @@ static bool allocator_stuck(struct bch_fs *c, int stamp)
 	bool stuck;
 
 	spin_lock(&a->lock);
-	if (!a->stuck || a->stuck_stamp != stamp) {
-		a->stuck	= true;
-		a->stuck_stamp	= stamp;
-		a->stuck_since	= jiffies;
+	if (!a->stuck[w].waiting || a->stuck[w].stamp != stamp) {
+		a->stuck[w].waiting	= true;
+		a->stuck[w].stamp	= stamp;
+		a->stuck[w].since	= jiffies;
 	}
-	stuck = time_after_eq(jiffies, a->stuck_since + (unsigned long) secs * HZ);
+	stuck = time_after_eq(jiffies, a->stuck[w].since + (unsigned long) secs * HZ);
 	spin_unlock(&a->lock);
 	return stuck;
+}
+
+/* An allocation at this watermark succeeded, or was given up. */
+static void allocator_not_stuck(struct bch_fs *c, enum bch_watermark w)
+{
+	if (!READ_ONCE(c->alloc.stuck[w].waiting))
+		return;
+	spin_lock(&c->alloc.lock);
+	c->alloc.stuck[w].waiting = false;
+	spin_unlock(&c->alloc.lock);
 }
 
 /* Wait for free buckets, without locks. 0: try again; a restart; or -ENOSPC. */
@@ -368,7 +378,8 @@ static int wait_for_buckets(struct btree_trans *trans, int stamp,
 {
 	struct bch_fs *c = trans->c;
 
-	if (allocator_stuck(c, stamp)) {
+	if (allocator_stuck(c, req->watermark, stamp)) {
+		allocator_not_stuck(c, req->watermark);
 		bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u)",
 			 req->watermark);
 		return -BCH_ERR_ENOSPC_bucket_alloc;
@@ -405,6 +416,8 @@ int bch2_alloc_sectors_start(struct btree_trans *trans, const struct bch_alloc_r
 		const int stamp = bch2_alloc_stamp(c);
 
 		ret = alloc_sectors_try(trans, req, wp);
+		if (!ret)
+			allocator_not_stuck(c, req->watermark);
 		if (!bch2_err_matches(ret, BCH_ERR_bucket_alloc_blocked) ||
 		    req->flags & BCH_ALLOC_nowait)
 			return ret;
@@ -489,7 +502,7 @@ void bch2_alloc_sectors_done(struct btree_trans *trans, struct write_point *wp)
  * bch2_alloc_btree_ptrs - room for one btree node
  * @trans:	transaction of the update; may hold locks
  * @k:		pointer key that gets the pointers
- * @sectors:	size of a node
+ * @sectors:	size of a node; at most that of a bucket
  * @nr_replicas: durability wanted; less is taken if there is no more
  * @watermark:	in the low three bits
  * @ob:		gets the buckets, which stay open until it is put
@@ -507,6 +520,7 @@ int bch2_alloc_btree_ptrs(struct btree_trans *trans, struct bkey_i *k, unsigned 
 	struct bch_alloc_request req = {
 		.target		= c->opts.metadata_target ?: c->opts.foreground_target,
 		.nr_replicas	= nr_replicas,
+		.min_sectors	= sectors,
 		.data_type	= BCH_DATA_btree,
 		.watermark	= watermark & BCH_WATERMARK_MASK,
 		.wp		= c->alloc.wp_btree,

@@ -68,7 +68,7 @@ void bch2_dev_clock_advance(struct dev_clocks *clocks, unsigned dev, u64 buckets
 /* --- space for data and nodes --- */
 
 enum bch_alloc_flags {
-	BCH_ALLOC_nowait		= 1U << 0,	/* bucket_alloc_blocked in place of waiting */
+	BCH_ALLOC_nowait		= 1U << 0,	/* fail in place of waiting */
 	BCH_ALLOC_only_target		= 1U << 1,	/* no other devices if the target is full */
 	BCH_ALLOC_full_replicas		= 1U << 2,	/* fail in place of fewer copies */
 };
@@ -76,6 +76,7 @@ enum bch_alloc_flags {
 struct bch_alloc_request {
 	unsigned		target;		/* 0: any device */
 	unsigned		nr_replicas;	/* durability wanted */
+	unsigned		min_sectors;	/* at least so many in one piece; 0: a block */
 	enum bch_data_type	data_type;	/* btree or user */
 	enum bch_watermark	watermark;
 	unsigned		flags;		/* enum bch_alloc_flags */

@@ -60,6 +60,11 @@ bool bch2_dev_should_invalidate(struct bch_dev *ca)
 	return buckets_wanted(ca) != 0;
 }
 
+static bool go_on(struct bch_fs *c)
+{
+	return !bch2_journal_error(c) && test_bit(BCH_FS_rw, &c->flags);
+}
+
 /* --- one bucket --- */
 
 struct invalidate {
@@ -169,10 +174,11 @@ static int invalidate_bucket(struct invalidate *v, struct bpos bucket, u64 time)
 	struct bpos pos = bch2_bucket_backpointers_start(bucket, bs, v->bp_shift);
 	int ret = lockrestart_do(v->trans, still_cached(v, bucket, time));
 
+	bch2_trans_unlock(v->trans);
 	if (ret <= 0)
 		return ret;
 
-	for (unsigned i = 0; i < INVALIDATE_KEYS_MAX; i++) {
+	for (unsigned i = 0; i < INVALIDATE_KEYS_MAX && go_on(v->c); i++) {
 		struct bch_backpointer bp = {};
 
 		ret = lockrestart_do(v->trans, next_backpointer(v->trans, &pos, end, &bp));
@@ -212,7 +218,7 @@ static int invalidate_range(struct invalidate *v, u64 from, u64 to, u64 *wanted)
 	struct bpos lru[16];
 	int nr;
 
-	while (*wanted && from <= to && !bch2_journal_error(v->c)) {
+	while (*wanted && from <= to && go_on(v->c)) {
 		bch2_trans_begin(v->trans);
 		nr = oldest_buckets(v, from, to, lru, ARRAY_SIZE(lru));
 		bch2_trans_unlock_long(v->trans);

@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 
 #include "bcachefs_format.h"
+#include "journal/writer_types.h"
 
 /* Slots of the table; 0 is never used (spec 40 4.4). */
 #define OPEN_BUCKETS_COUNT		4096U
@@ -32,7 +33,7 @@
  */
 struct open_bucket {
 	atomic_t		pin;
-	u16			next;		/* in the hash chain, or in the list of free slots */
+	u16			next;		/* of the hash chain, or free slot */
 	bool			partial;	/* on the list of buckets to be filled up */
 	bool			fast_discard;	/* to be discarded at once when closed */
 	u8			data_type;	/* enum bch_data_type */
@@ -82,9 +83,11 @@ struct bch_fs_alloc {
 	atomic_t		freed;
 	wait_queue_head_t	wait;
 	/* Since when it has not changed although somebody waits; under .lock. */
-	bool			stuck;
-	int			stuck_stamp;
-	unsigned long		stuck_since;	/* jiffies */
+	struct {
+		bool		waiting;
+		int		stamp;
+		unsigned long	since;		/* jiffies */
+	}			stuck[BCH_WATERMARK_NR];
 
 	struct write_point	*wp_btree;
 	struct write_point	*wp_copygc;
@@ -95,7 +98,7 @@ struct bch_fs_alloc {
 
 	/* --- capacity and reservations: spec 40 section 7; sectors --- */
 	spinlock_t		res_lock;	/* covers granting */
-	u64			capacity;	/* what data may fill, superblocks and journal off */
+	u64			capacity;	/* what data may fill */
 	u64			usable;		/* before they were taken off */
 	u64			reserved;	/* kept back */
 	u32			capacity_gen;
