@@ -261,8 +261,13 @@
 	x(transaction_restart_nested,		BCH_ERR_transaction_restart)	\
 	x(transaction_restart_commit,		BCH_ERR_transaction_restart)	\
 	x(transaction_restart_fault_inject,	BCH_ERR_transaction_restart)	\
+	x(update_after_triggers,		EINVAL)				\
+	x(update_not_buffered,			EROFS)				\
+	x(btree_insert,				0)				\
+	x(btree_insert_btree_node_full,		BCH_ERR_btree_insert)		\
+	x(btree_insert_need_mark_replicas,	BCH_ERR_btree_insert)		\
+	x(btree_insert_need_key_cache_room,	BCH_ERR_btree_insert)		\
 	x(operation_blocked,			EAGAIN)				\
-	x(btree_insert_need_mark_replicas,	EAGAIN)				\
 	x(journal_res_get_blocked,		BCH_ERR_operation_blocked)	\
 	x(journal_full,				BCH_ERR_journal_res_get_blocked) \
 	x(journal_pins_full,			BCH_ERR_journal_res_get_blocked) \
@@ -270,6 +275,7 @@
 	x(journal_blocked,			BCH_ERR_journal_res_get_blocked) \
 	x(journal_max_in_flight,		BCH_ERR_journal_res_get_blocked) \
 	x(journal_no_buffer,			BCH_ERR_journal_res_get_blocked) \
+	x(journal_reclaim_would_deadlock,	BCH_ERR_operation_blocked)	\
 	x(bucket_alloc_blocked,			BCH_ERR_operation_blocked)	\
 	x(freelist_empty,			BCH_ERR_bucket_alloc_blocked)	\
 	x(open_buckets_empty,			BCH_ERR_bucket_alloc_blocked)	\

@@ -17,6 +17,13 @@ struct open_bucket_refs {
 	u16			v[BCH_BKEY_PTRS_MAX];
 };
 
+/* Of c->up.disk_reservation_add() and its kind. */
+enum bch_reservation_flags {
+	BCH_DISK_RESERVATION_nofail	= 1U << 0,	/* grant it even if it does not fit */
+	BCH_DISK_RESERVATION_partial	= 1U << 1,	/* grant what fits, if anything */
+};
+
+
 /* Sectors promised to somebody and not used yet. */
 struct disk_reservation {
 	u64			sectors;

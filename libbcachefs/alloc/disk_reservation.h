@@ -8,11 +8,6 @@
 
 #include "bcachefs.h"
 
-enum bch_reservation_flags {
-	BCH_DISK_RESERVATION_nofail	= 1U << 0,	/* grant it even if it does not fit */
-	BCH_DISK_RESERVATION_partial	= 1U << 1,	/* grant what fits, if anything */
-};
-
 void bch2_fs_reservations_init(struct bch_fs *c);
 /* After open, and when devices or their states change. */
 void bch2_recalc_capacity(struct bch_fs *c);

@@ -42,6 +42,10 @@ struct bch_fs_btree {
 	/* Tests: every so many lookups, allocations and commits restart; 0: none. */
 	unsigned		restart_fault_every;
 	atomic_t		restart_fault_count;
+#ifdef CONFIG_BCACHEFS_TESTS
+	/* Commits do not mark what buffered updates supersede (spec 22 11.2). */
+	bool			test_no_overlay_sync;
+#endif
 
 	struct bch_fs_btree_node_writes writes;
 	struct bch_fs_btree_write_buffer wb;

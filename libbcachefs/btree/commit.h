@@ -78,5 +78,8 @@ int bch2_trans_overlay_check(struct btree_trans *trans);
 void bch2_trans_overlay_mark(struct btree_trans *trans);
 void bch2_overlay_mark_overwritten(struct bch_fs *c, unsigned btree, unsigned level,
 				   struct bpos pos);
+void bch2_overlay_mark_overwritten_pin(struct bch_fs *c, unsigned btree, unsigned level,
+				       struct bpos pos, struct journal_entry_pin *pin,
+				       journal_pin_flush_fn flush);
 
 #endif /* _BCACHEFS_BTREE_COMMIT_H */

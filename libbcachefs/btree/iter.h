@@ -155,6 +155,7 @@ static inline struct bkey_s_c bch2_btree_iter_peek_max_type(struct btree_iter *i
 	do {										\
 		bch2_trans_begin(_trans);						\
 		_k = bch2_btree_iter_peek_max_type(&(_iter), (_end));			\
+		for_each_ret = 0;							\
 		if (!(_k).k)								\
 			break;								\
 		for_each_ret = bkey_err(_k) ?: (_do);					\

@@ -99,6 +99,9 @@ struct btree_update_entry {
 	bool			key_cache_already_flushed; /* its twin is journalled */
 	struct btree_iter	*iter;		/* own iterator, intent locked at .level */
 	struct bkey_i		*k;		/* new key, in the arena or the caller's */
+	/* Commit: the leaf and its lock's number when everything was checked. */
+	struct btree		*leaf;
+	u32			leaf_seq;
 	/* Key replaced, as seen through all sources but pending updates. */
 	struct bkey		old_k;
 	const struct bch_val	*old_v;

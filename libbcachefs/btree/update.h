@@ -67,10 +67,12 @@ static inline bool bch2_trans_has_updates(const struct btree_trans *trans)
 int bch2_trans_update(struct btree_trans *trans, struct btree_iter *iter, struct bkey_i *k,
 		      unsigned flags);
 int bch2_trans_update_exact(struct btree_trans *trans, struct btree_iter *iter,
-			    struct bkey_i *k, unsigned flags);
+			    unsigned btree, unsigned level, struct bkey_i *k, unsigned flags);
 int bch2_trans_update_extent(struct btree_trans *trans, struct btree_iter *iter,
 			     struct bkey_i *k, unsigned flags);
-int bch2_snapshot_whiteout_type(struct btree_trans *trans, unsigned btree, struct bpos pos);
+int bch2_snapshot_ancestor_type(struct btree_trans *trans, unsigned btree, struct bpos pos);
+int bch2_need_snapshot_whiteout(struct btree_trans *trans, unsigned btree, struct bpos pos);
+int bch2_has_snapshot_overwrites(struct btree_trans *trans, unsigned btree, struct bpos pos);
 int bch2_insert_snapshot_whiteouts(struct btree_trans *trans, unsigned btree,
 				   struct bpos old_pos, struct bpos new_pos);
 

@@ -58,6 +58,8 @@ void bch2_btree_ptr_v2_to_text(struct printbuf *out, struct bch_fs *c, struct bk
 int bch2_reservation_validate(struct bch_fs *c, struct bkey_s_c k,
 			      struct bkey_validate_context from);
 void bch2_reservation_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c k);
+bool bch2_set_merge(struct bch_fs *c, struct bkey_s l, struct bkey_s_c r);
+bool bch2_reservation_merge(struct bch_fs *c, struct bkey_s l, struct bkey_s_c r);
 
 #define bch2_bkey_ops_error ((struct bkey_ops) {		\
 	.val_to_text	= bch2_error_to_text,			\
@@ -91,6 +93,7 @@ void bch2_reservation_to_text(struct printbuf *out, struct bch_fs *c, struct bke
 #define bch2_bkey_ops_reservation ((struct bkey_ops) {		\
 	.key_validate	= bch2_reservation_validate,		\
 	.val_to_text	= bch2_reservation_to_text,		\
+	.key_merge	= bch2_reservation_merge,		\
 	.min_val_size	= 8,					\
 })
 
@@ -99,6 +102,6 @@ void bch2_reservation_to_text(struct printbuf *out, struct bch_fs *c, struct bke
 #define bch2_bkey_ops_whiteout		((struct bkey_ops) { .min_val_size = 0 })
 #define bch2_bkey_ops_extent_whiteout	((struct bkey_ops) { .min_val_size = 0 })
 #define bch2_bkey_ops_hash_whiteout	((struct bkey_ops) { .min_val_size = 0 })
-#define bch2_bkey_ops_set		((struct bkey_ops) { .min_val_size = 0 })
+#define bch2_bkey_ops_set		((struct bkey_ops) { .key_merge = bch2_set_merge })
 
 #endif /* _BCACHEFS_DATA_EXTENTS_H */

@@ -65,6 +65,8 @@ struct journal_key {
  * next to each other are cheap. Indexes of the API are logical: the gap does
  * not count. gen changes whenever an index may have got another meaning.
  */
+#define JOURNAL_KEYS_SKIP_LEVELS	11
+
 struct journal_keys {
 	struct journal_key	*data;
 	size_t			nr;
@@ -74,7 +76,14 @@ struct journal_keys {
 	bool			frozen;		/* no more insertions (spec 22, OV-3) */
 	bool			accounting_merged; /* accounting keys hold totals, not deltas */
 	atomic_t		ref;
-	struct mutex		overwrite_lock;
+	struct mutex		overwrite_lock;	/* OV-4: serialises marking */
+	/*
+	 * Once frozen: which keys are overwritten, one bit each, and above that bits
+	 * that say that all 64 below are set. Bits only go up; NULL: no memory, the
+	 * flags of the keys have to do.
+	 */
+	u64			*skip[JOURNAL_KEYS_SKIP_LEVELS];
+	unsigned		nr_skip;
 };
 
 /* Sequence numbers that must be ignored: half-open, ascending, disjoint. */

@@ -111,12 +111,12 @@ struct bkey_i *bch2_journal_keys_peek_max(struct bch_fs *c, enum btree_id btree,
 		return NULL;
 
 	i = overlay_search_hint(keys, btree, level, pos, false, *idx);
-	for (*idx = i; i < keys->nr; i++) {
+	*idx = i;
+	i = overlay_next_live(keys, i);
+	if (i < keys->nr) {
 		const struct journal_key *k = overlay_key(keys, i);
 
-		if (!overlay_same_tree(k, btree, level) || bpos_gt(k->k->k.p, end))
-			return NULL;
-		if (!READ_ONCE(k->overwritten)) {
+		if (overlay_same_tree(k, btree, level) && bpos_le(k->k->k.p, end)) {
 			*idx = i;
 			return k->k;
 		}
@@ -146,12 +146,12 @@ struct bkey_i *bch2_journal_keys_peek_prev_min(struct bch_fs *c, enum btree_id b
 		return NULL;
 
 	i = overlay_search_hint(keys, btree, level, pos, true, *idx);
-	for (*idx = i; i; i--) {
+	*idx = i;
+	i = overlay_prev_live(keys, i);
+	if (i) {
 		const struct journal_key *k = overlay_key(keys, i - 1);
 
-		if (!overlay_same_tree(k, btree, level) || bpos_lt(k->k->k.p, end))
-			return NULL;
-		if (!READ_ONCE(k->overwritten)) {
+		if (overlay_same_tree(k, btree, level) && bpos_ge(k->k->k.p, end)) {
 			*idx = i - 1;
 			return k->k;
 		}
@@ -242,12 +242,11 @@ struct bkey_i *bch2_journal_iter_peek(struct journal_iter *iter)
 {
 	journal_iter_refresh(iter);
 
-	for (; iter->idx < iter->keys->nr; iter->idx++) {
+	iter->idx = overlay_next_live(iter->keys, iter->idx);
+	if (iter->idx < iter->keys->nr) {
 		const struct journal_key *k = overlay_key(iter->keys, iter->idx);
 
-		if (!overlay_same_tree(k, iter->btree_id, iter->level))
-			return NULL;
-		if (!READ_ONCE(k->overwritten))
+		if (overlay_same_tree(k, iter->btree_id, iter->level))
 			return k->k;
 	}
 	return NULL;

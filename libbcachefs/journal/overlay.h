@@ -62,6 +62,22 @@ void bch2_journal_keys_delete_range(struct bch_fs *c, enum btree_id btree, unsig
 				    unsigned level_max, struct bpos start, struct bpos end);
 u64 bch2_journal_keys_nr_above(struct bch_fs *c, unsigned btree, unsigned level);
 
+int bch2_journal_keys_reserve(struct bch_fs *c, size_t nr);
+
+/* --- keys that were superseded (spec 22 section 8.5); overlay_overwrite.c --- */
+
+struct journal_key *bch2_journal_keys_find(struct bch_fs *c, unsigned btree, unsigned level,
+					   struct bpos pos);
+void bch2_journal_key_mark_overwritten(struct bch_fs *c, struct journal_key *k);
+u64 bch2_journal_keys_mark_overwritten(struct bch_fs *c, unsigned btree, unsigned level,
+				       struct bpos pos);
+
+/* Read without the lock: true stays true. */
+static inline bool bch2_journal_key_overwritten(const struct journal_key *k)
+{
+	return READ_ONCE(k->overwritten);
+}
+
 /* --- accounting deltas (spec 41 section 3.3) --- */
 
 int bch2_journal_accounting_merge(struct bch_fs *c, struct bpos pos, struct bkey_s_c btree_k,

@@ -52,6 +52,28 @@ static int overlay_grow(struct journal_keys *keys)
 	return 0;
 }
 
+/**
+ * bch2_journal_keys_reserve - insertions that will not fail
+ * @c:		filesystem, not writable yet
+ * @nr:		so many of bch2_journal_key_insert_take() need no memory afterwards
+ *
+ * Return: 0, -ENOMEM, or -BCH_ERR_journal_keys_frozen.
+ */
+int bch2_journal_keys_reserve(struct bch_fs *c, size_t nr)
+{
+	struct journal_keys *keys = &c->journal.keys;
+
+	if (keys->frozen)
+		return -BCH_ERR_journal_keys_frozen;
+	while (keys->size - keys->nr < nr) {
+		int ret = overlay_grow(keys);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 static void overlay_key_free(struct journal_key *k)
 {
 	if (k->allocated)
@@ -249,6 +271,7 @@ void bch2_journal_keys_freeze(struct bch_fs *c)
 	struct journal_keys *keys = &c->journal.keys;
 
 	overlay_move_gap(keys, keys->nr);
+	overlay_skip_init(keys);
 	keys->frozen = true;
 }
 
@@ -268,6 +291,7 @@ void bch2_journal_keys_put(struct bch_fs *c)
 
 	for (size_t i = 0; i < keys->nr; i++)
 		overlay_key_free(overlay_key(keys, i));
+	overlay_skip_free(keys);
 	kvfree(keys->data);
 	keys->data = NULL;
 	keys->nr = keys->size = keys->gap = 0;

@@ -48,4 +48,13 @@ static inline bool overlay_is_delta(const struct journal_key *k)
 size_t overlay_search(const struct journal_keys *keys, unsigned btree, unsigned level,
 		      struct bpos pos, bool after);
 
+/* --- overlay_overwrite.c --- */
+
+void overlay_skip_init(struct journal_keys *keys);
+void overlay_skip_free(struct journal_keys *keys);
+/* First index from @idx on whose key is not overwritten; keys->nr if none. */
+size_t overlay_next_live(const struct journal_keys *keys, size_t idx);
+/* 1 + the last index before @idx whose key is not overwritten; 0 if none. */
+size_t overlay_prev_live(const struct journal_keys *keys, size_t idx);
+
 #endif /* _BCACHEFS_JOURNAL_OVERLAY_PRIV_H */
