@@ -157,16 +157,14 @@ static void journal_key(unsigned btree, const struct bkey_i *k)
 
 /* --- in the place of the interior update code --- */
 
-static unsigned splits, splits_to_fail;
+static atomic_t splits, splits_to_fail;
 
 /** bch2_btree_split_leaf - the node has room afterwards, or the journal has none */
 int bch2_btree_split_leaf(struct btree_trans *trans, struct btree_iter *iter, unsigned flags)
 {
-	if (splits_to_fail) {
-		splits_to_fail--;
+	if (atomic_dec_if_positive(&splits_to_fail) >= 0)
 		return -BCH_ERR_journal_full;
-	}
-	splits++;
+	atomic_inc(&splits);
 	clear_bit(BTREE_NODE_need_rewrite, &bch2_btree_iter_leaf(iter)->flags);
 	return 0;
 }
@@ -240,7 +238,9 @@ static int setup(void **state)
 	entry.seq = 1;
 	entry.state = JOURNAL_BUF_open;
 	entry.need_intake = true;
-	nr_words = splits = splits_to_fail = 0;
+	nr_words = 0;
+	atomic_set(&splits, 0);
+	atomic_set(&splits_to_fail, 0);
 	trans = bch2_trans_get(c);
 	return 0;
 }
@@ -294,11 +294,19 @@ static void buffered_update(unsigned nr)
 		entry_close();
 }
 
+static void node_lock(struct btree *b)
+{
+	while (bch2_trans_lock(trans, &b->six, SIX_LOCK_read))
+		bch2_trans_begin(trans);
+}
+
 static void assert_btree(unsigned nr)
 {
-	const struct btree *b = root(btrees[nr]);
+	struct btree *b = root(btrees[nr]);
 	const struct model *m = &models[nr];
 
+	node_lock(b);
+	assert_true(b->unwritten_seq <= entry.seq);
 	for (unsigned i = 0; i < PLACES; i++) {
 		const struct bpos p = wb_place(btrees[nr], i);
 		const u32 at = bch2_btree_node_search(b, p);
@@ -317,9 +325,10 @@ static void assert_btree(unsigned nr)
 		assert_int_equal(k.k->type, m->type[i]);
 		assert_int_equal(*(const u64 *) k.v, m->v[i]);
 	}
+	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_read);
 }
 
-/* Everything is in its btree, guarded (WB-5), and pinned there only. */
+/* Everything is in its btree, and pinned there only. */
 static void flush_and_compare(void)
 {
 	assert_int_equal(bch2_btree_write_buffer_flush_sync(trans), 0);
@@ -327,9 +336,8 @@ static void flush_and_compare(void)
 		const struct btree_write_buffer *wb = c->btree.wb.b[c->btree.wb.idx[btrees[nr]]];
 
 		assert_btree(nr);
-		assert_true(root(btrees[nr])->unwritten_seq <= entry.seq);
-		assert_int_equal(wb->incoming.pin.seq, 0);
-		assert_int_equal(wb->flushing.pin.seq, 0);
+		assert_int_equal(READ_ONCE(wb->incoming.pin.seq), 0);
+		assert_int_equal(READ_ONCE(wb->flushing.pin.seq), 0);
 	}
 }
 
@@ -369,7 +377,7 @@ static void with_splits(void **state)
 	trnd_seed(3);
 	c->btree.restart_fault_every = 7;
 	history(40, false);
-	assert_true(splits > 5);
+	assert_true(atomic_read(&splits) > 5);
 }
 
 /* The journal has no room for a split at first: what is left goes in later. */
@@ -382,11 +390,11 @@ static void with_splits_that_fail(void **state)
 			buffered_update(trnd() % ARRAY_SIZE(btrees));
 		for (unsigned nr = 0; nr < ARRAY_SIZE(btrees); nr++)
 			set_bit(BTREE_NODE_need_rewrite, &root(btrees[nr])->flags);
-		splits_to_fail = trnd() % 40;
+		atomic_set(&splits_to_fail, trnd() % 40);
 		flush_and_compare();
 		bch2_trans_begin(trans);
 	}
-	assert_true(splits > 5);
+	assert_true(atomic_read(&splits) > 5);
 }
 
 static void guards_are_the_newest_number(void **state)
@@ -401,8 +409,10 @@ static void guards_are_the_newest_number(void **state)
 	journal_key(BTREE_ID_accounting, &k.k);
 	entry_close();
 	assert_int_equal(bch2_btree_write_buffer_flush_sync(trans), 0);
+	node_lock(b);
 	assert_int_equal(b->unwritten_seq, 20);
 	assert_int_equal(b->writes[b->write_slot].pin.seq, 10);
+	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_read);
 }
 
 static void accounting_is_held_back(void **state)
