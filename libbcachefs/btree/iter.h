@@ -149,10 +149,11 @@ static inline struct bkey_s_c bch2_btree_iter_peek_max_type(struct btree_iter *i
 ({											\
 	struct btree_iter _iter;							\
 	struct bkey_s_c _k;								\
-	int for_each_ret = 0;								\
+	int for_each_ret;								\
 											\
 	bch2_trans_iter_init((_trans), &(_iter), (_btree), (_start), (_flags));		\
 	do {										\
+		for_each_ret = 0;							\
 		bch2_trans_begin(_trans);						\
 		_k = bch2_btree_iter_peek_max_type(&(_iter), (_end));			\
 		for_each_ret = 0;							\

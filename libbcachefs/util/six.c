@@ -211,7 +211,7 @@ static bool stop_waiting(struct six_lock *l, struct six_lock_waiter *w)
 /**
  * six_lock_wait - take the lock, sleep until that is possible
  * @l:		lock
- * @w:		on the stack; .age, .own_reads and .stop are set
+ * @w:		on the stack, zeroed but for .age, .own_reads and .stop
  * @type:	write: @owner holds intent; new readers are kept out from now on
  * @owner:	who
  * @should_sleep: asked before each sleep, in the queue
@@ -227,7 +227,6 @@ int six_lock_wait(struct six_lock *l, struct six_lock_waiter *w, enum six_lock_t
 	w->task		= current;
 	w->owner	= owner;
 	w->type		= type;
-	w->granted	= false;
 
 	spin_lock(&l->wait_lock);
 	if (may_take(l, type, owner, w->own_reads)) {

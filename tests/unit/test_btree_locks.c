@@ -463,12 +463,8 @@ static void mutexes(void **state)
 	};
 
 	/* more than once if it is faster than the other one's wake-up: nothing is handed over */
-	play(a, 2);
-	assert_int_equal(a[0].restarts, 0);
-	assert_true(a[1].restarts >= 1);
-	play(b, 2);
-	assert_int_equal(b[0].restarts, 0);
-	assert_true(b[1].restarts >= 1);
+	assert_true(play(a, 2) >= 1);
+	assert_true(play(b, 2) >= 1);
 }
 
 /* --- mutex against nodes of iterators --- */
