@@ -19,7 +19,8 @@
 static int buf_outstanding(struct journal_writer *w, struct journal_buf *buf)
 {
 	const s64 v = atomic64_read(&w->state);
-	const int refs = atomic_read(&buf->refs);
+	/* what was filled in before is seen from here on */
+	const int refs = atomic_read_acquire(&buf->refs);
 
 	if (buf->state == JOURNAL_BUF_open)
 		return refs + (int) journal_state_given(v);

@@ -192,8 +192,6 @@ static void header_fill(struct bch_fs *c, struct journal_buf *buf, u32 u64s)
  * @c:		filesystem
  * @buf:	entry; flush or not is decided, its keys for the write buffer are taken
  *
- * Sets buf->sectors to its size.
- *
  * Return: 0, or an error: it must not be written.
  */
 int journal_entry_build(struct bch_fs *c, struct journal_buf *buf)
@@ -220,7 +218,6 @@ int journal_entry_build(struct bch_fs *c, struct journal_buf *buf)
 	p = journal_usage_add(c, p);
 
 	header_fill(c, buf, p - start);
-	buf->sectors = round_up(jset_bytes(buf->data), bch2_block_bytes(c)) >> 9;
 	return bch2_jset_validate(c, NULL, buf->data, 0, BCH_VALIDATE_write);
 }
 

@@ -447,7 +447,8 @@ static void res_stuck(struct bch_fs *c, unsigned u64s, unsigned flags, int ret)
 	struct journal_writer *w = c->journal.w;
 
 	bch_warn(c, "journal: %u words at watermark %u wait since %u seconds: %s; open %llu, "
-		 "written %llu, needed from %llu (on disk %llu), %llu of %llu sectors clean, next entry %u",
+		 "written %llu, needed from %llu (on disk %llu), %llu of %llu sectors clean, "
+		 "next entry %u",
 		 u64s, flags & BCH_WATERMARK_MASK, JOURNAL_RES_STUCK / HZ, bch2_err_str(ret),
 		 READ_ONCE(w->seq), READ_ONCE(w->written), journal_pins_last_seq(&w->pins),
 		 READ_ONCE(w->last_ondisk), READ_ONCE(w->space.clean), READ_ONCE(w->space.total),

@@ -51,7 +51,8 @@ static struct journal_buf *next_closed(struct journal_writer *w)
 {
 	struct journal_buf *buf = journal_buf(w, w->prepared + 1);
 
-	if (w->prepared == w->seq || buf->state != JOURNAL_BUF_closed || atomic_read(&buf->refs))
+	if (w->prepared == w->seq || buf->state != JOURNAL_BUF_closed ||
+	    atomic_read_acquire(&buf->refs))
 		return NULL;
 	/* 16.4: nothing else before the first entry and the superblock are durable */
 	if (w->first_pending && w->prepared != w->written)
@@ -159,6 +160,8 @@ static int entry_make(struct bch_fs *c, struct journal_buf *buf)
 		return ret;
 
 	spin_lock(&w->lock);
+	/* not more than was set aside */
+	buf->sectors = round_up(jset_bytes(buf->data), bch2_block_bytes(c)) >> 9;
 	ret = journal_place(c, buf);
 	spin_unlock(&w->lock);
 	if (ret)

@@ -191,7 +191,7 @@ static int mark_replicas(struct bch_fs *c, const struct bch_devs_mask *devs)
 
 static void emergency(struct bch_fs *c)
 {
-	jtest_nr_emergency++;
+	__atomic_add_fetch(&jtest_nr_emergency, 1, __ATOMIC_RELEASE);
 }
 
 static struct bch_fs *open_fs(const struct jtest_spec *s, bool nochanges)

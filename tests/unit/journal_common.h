@@ -19,23 +19,63 @@ struct jtest_spec {
 	u32		flush_delay;	/* ms; 0: default */
 };
 
-/* Directory for images; called by the group's setup and teardown. */
+/**
+ * jtest_setup() - directory for images; for the group
+ * @state:	unused
+ */
 int jtest_setup(void **state);
+
+/**
+ * jtest_teardown() - remove it
+ * @state:	unused
+ */
 int jtest_teardown(void **state);
+
+/**
+ * jtest_path() - an image
+ * @dev:	which
+ */
 const char *jtest_path(unsigned dev);
-/* What was logged since the last jtest_open(). */
+
+/**
+ * jtest_messages() - what was logged since the last jtest_open()
+ */
 const char *jtest_messages(void);
 
-/* New images, initialised, clean; with rings. */
+/**
+ * jtest_make() - new images, initialised, clean; with rings
+ * @s:		what
+ */
 void jtest_make(const struct jtest_spec *s);
-/* Copy the images: what a power failure leaves. */
+
+/**
+ * jtest_snapshot() - copy the images: what a power failure leaves
+ * @suffix:	of the copies
+ */
 void jtest_snapshot(const char *suffix);
+
+/**
+ * jtest_use_snapshot() - take the copies back
+ * @suffix:	of the copies
+ */
 void jtest_use_snapshot(const char *suffix);
 
-/* Open for writing, journal initialised, not started. */
+/**
+ * jtest_open() - for writing; journal initialised, not started
+ * @s:		what was made
+ */
 struct bch_fs *jtest_open(const struct jtest_spec *s);
-/* The same without the right to change anything. */
+
+/**
+ * jtest_open_ro() - the same without the right to change anything
+ * @s:		what was made
+ */
 struct bch_fs *jtest_open_ro(const struct jtest_spec *s);
+
+/**
+ * jtest_close() - end of both
+ * @c:		filesystem
+ */
 void jtest_close(struct bch_fs *c);
 
 /* How often the superblock was asked to name journal devices. */
@@ -46,9 +86,16 @@ extern unsigned jtest_nr_emergency;
 /* Words of a record made by jtest_commit(). */
 #define JTEST_REC_U64s(_pad)	(1 + 5 + (_pad))
 
-/*
- * A commit of one key that says who made it: position writer:nr, a value of @pad
- * words. Returns what bch2_journal_res_get() returned.
+/**
+ * jtest_commit() - a commit of one key that says who made it
+ * @c:		filesystem
+ * @writer:	inode of the key's position, less 1
+ * @nr:		offset of the position
+ * @pad:	words of value
+ * @flags:	of the reservation
+ * @seq:	gets the entry's number, or NULL
+ *
+ * Return: of bch2_journal_res_get().
  */
 int jtest_commit(struct bch_fs *c, unsigned writer, u64 nr, unsigned pad, unsigned flags,
 		 u64 *seq);
@@ -66,8 +113,17 @@ struct jtest_found {
 
 #define JTEST_WRITERS	16
 
-/* Open read-only, read the journal, take its window apart; free with jtest_found_free(). */
+/**
+ * jtest_read() - open read-only, read the journal, take its window apart
+ * @s:		what was made
+ * @f:		result, ended by jtest_found_free()
+ */
 void jtest_read(const struct jtest_spec *s, struct jtest_found *f);
+
+/**
+ * jtest_found_free() - forget a result
+ * @f:		result
+ */
 void jtest_found_free(struct jtest_found *f);
 
 #endif /* _JOURNAL_COMMON_H */
