@@ -246,6 +246,8 @@ struct bch_fs {
 		int	(*replicas_cure)(struct btree_trans *trans);
 		int	(*disk_reservation_add)(struct bch_fs *c, struct disk_reservation *res,
 						u64 sectors, unsigned flags);
+		/* The deltas of @trans are counted: take them out of its reservation. */
+		void	(*disk_reservation_settle)(struct btree_trans *trans);
 		/* Superblock entry "journal data on @devs", before the first write there. */
 		int	(*journal_mark_replicas)(struct bch_fs *c,
 						 const struct bch_devs_mask *devs);

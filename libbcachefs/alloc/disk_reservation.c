@@ -11,6 +11,7 @@
 #include <linux/spinlock.h>
 
 #include "bcachefs.h"
+#include "alloc/accounting.h"
 #include "alloc/accounting_live.h"
 #include "alloc/disk_reservation.h"
 #include "alloc/foreground.h"
@@ -207,4 +208,44 @@ u64 bch2_disk_reservation_use(struct bch_fs *c, struct disk_reservation *res, u6
 		atomic64_sub(n, &c->alloc.online_reserved);
 	}
 	return sectors - n;
+}
+
+/* Sectors by which delta @k increases what is used (spec 40 §7, 4). */
+static s64 delta_used(const struct bkey_i *k)
+{
+	const u64 d = bkey_val_bytes(&k->k) >= sizeof(u64)
+		? bch2_accounting_counter(bkey_i_to_s_c(k), 0) : 0;
+	struct disk_accounting_pos acc;
+
+	bch2_accounting_pos_decode(&acc, k->k.p, true);
+	switch (acc.type) {
+	case BCH_DISK_ACCOUNTING_replicas:
+		return acc.replicas.data_type == BCH_DATA_btree ||
+			acc.replicas.data_type == BCH_DATA_user ||
+			acc.replicas.data_type == BCH_DATA_parity ? (s64) d : 0;
+	case BCH_DISK_ACCOUNTING_persistent_reserved:
+		return (s64) d * acc.persistent_reserved.nr_replicas;
+	default:
+		return 0;
+	}
+}
+
+/**
+ * bch2_disk_reservation_settle - a commit has counted what it uses
+ * @trans:	transaction whose deltas are in the counters
+ *
+ * What the commit added to data, metadata and persistent reservations, taken all
+ * together, comes out of its reservation. Takes no lock.
+ */
+void bch2_disk_reservation_settle(struct btree_trans *trans)
+{
+	const u64 *d = trans->s.accounting.d, *end = d + trans->s.accounting.nr;
+	s64 used = 0;
+
+	if (!trans->s.disk_res)
+		return;
+	for (; d < end; d += ((const struct bkey_i *) d)->k.u64s)
+		used += delta_used((const struct bkey_i *) d);
+	if (used > 0)
+		bch2_disk_reservation_use(trans->c, trans->s.disk_res, used);
 }

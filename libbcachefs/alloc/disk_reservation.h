@@ -8,6 +8,8 @@
 
 #include "bcachefs.h"
 
+struct btree_trans;
+
 void bch2_fs_reservations_init(struct bch_fs *c);
 /* After open, and when devices or their states change. */
 void bch2_recalc_capacity(struct bch_fs *c);
@@ -35,5 +37,7 @@ void bch2_disk_reservation_put(struct bch_fs *c, struct disk_reservation *res);
  * are no longer promised but used. Returns by how much @res was overdrawn.
  */
 u64 bch2_disk_reservation_use(struct bch_fs *c, struct disk_reservation *res, u64 sectors);
+/* For a commit, after its deltas are counted. = c->up.disk_reservation_settle */
+void bch2_disk_reservation_settle(struct btree_trans *trans);
 
 #endif /* _BCACHEFS_ALLOC_DISK_RESERVATION_H */

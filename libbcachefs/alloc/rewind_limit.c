@@ -103,11 +103,16 @@ bool bch2_discards_advance_rewind_limit(struct bch_fs *c, struct btree_trans *tr
  */
 void bch2_discards_start(struct bch_fs *c)
 {
-	const u64 limit = c->journal.start.rewind_limit;
+	u64 limit = c->journal.start.rewind_limit, ondisk;
 
 	if (!c->opts.journal_rewind_discard_buffer_percent || !BCH_SB_INITIALIZED(c->disk_sb.sb) ||
 	    !bch2_journal_running(c) || READ_ONCE(c->journal.w->rewind_limit) != U64_MAX)
 		return;
+
+	/* A flush entry may have given up the window already. */
+	ondisk = bch2_journal_rewind_seq_ondisk(c);
+	if (ondisk != U64_MAX)
+		limit = max(limit, ondisk);
 	bch2_journal_set_rewind_limit(c, limit && limit != U64_MAX
 				      ? limit : bch2_journal_cur_seq(c) + 1);
 }
