@@ -92,6 +92,9 @@ int commit_account(struct commit *x)
 		if (ret)
 			goto undo;
 	}
+	if (!(x->flags & BCH_TRANS_COMMIT_skip_accounting_apply) &&
+	    x->c->up.disk_reservation_settle)
+		x->c->up.disk_reservation_settle(trans);
 	return 0;
 undo:
 	for (undo = (struct bkey_i *) trans->s.accounting.d; undo != k; undo = bkey_next(undo))
