@@ -215,14 +215,13 @@ static int freespace_follow(struct btree_trans *trans, const struct alloc_change
 }
 
 /* Step 8: room for what the atomic half appends (ND-4). */
-static int need_discard_reserve(struct btree_trans *trans, const struct alloc_change *ch)
+static void need_discard_reserve(struct btree_trans *trans, const struct alloc_change *ch)
 {
 	const bool was = ch->o->data_type == BCH_DATA_need_discard;
 	const bool is = ch->n->data_type == BCH_DATA_need_discard;
 
-	if (was == is && !(was && ch->o->journal_seq_empty != ch->n->journal_seq_empty))
-		return 0;
-	return bch2_trans_extra_journal_u64s(trans, NEED_DISCARD_EXTRA_U64s);
+	if (was != is || (was && ch->o->journal_seq_empty != ch->n->journal_seq_empty))
+		bch2_trans_extra_journal_u64s(trans, NEED_DISCARD_EXTRA_U64s);
 }
 
 /* Steps 9 and 10. */
@@ -299,9 +298,8 @@ static int trigger_transactional(struct btree_trans *trans, const struct alloc_c
 		return ret;
 	gen_advance(c, ch);
 
-	ret = freespace_follow(trans, ch) ?:
-		need_discard_reserve(trans, ch) ?:
-		lru_follow(trans, ch);
+	need_discard_reserve(trans, ch);
+	ret = freespace_follow(trans, ch) ?: lru_follow(trans, ch);
 	if (!ret && ch->o->gen != ch->n->gen)
 		ret = bch2_bucket_gens_mod(trans, ch->bucket, ch->n->gen);
 	return ret ?: bch2_alloc_accounting_change(trans, false, ch->ca, ch->o, ch->n);

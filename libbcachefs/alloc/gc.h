@@ -25,6 +25,14 @@ void bch2_gc_mark_alloc(struct bch_fs *c, struct bkey_s_c k);
 int bch2_gc_mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca);
 int bch2_gc_add_indirect(struct bch_fs *c, struct bkey_s_c k);
 
+/* --- everything (gc_walk.c) --- */
+
+typedef int (*bch2_gc_visit_fn)(struct btree_trans *trans, enum btree_id btree,
+				unsigned int level, struct bkey_s_c k, void *arg);
+
+int bch2_gc_walk(struct btree_trans *trans, bch2_gc_visit_fn fn, void *arg);
+int bch2_gc_count(struct btree_trans *trans);
+
 /* For the triggers: the same, or as named. Negative @sectors take away. */
 int bch2_gc_bucket_ref(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
 		       struct bkey_s_c k, const struct extent_ptr_decoded *p, s64 sectors,
