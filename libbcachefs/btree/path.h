@@ -25,7 +25,9 @@ void bch2_path_downgrade(struct btree_iter *iter, bool to_read);
 static inline enum six_lock_type bch2_path_lock_want(const struct btree_iter *iter,
 						     unsigned level)
 {
-	return level < iter->locks_want ? SIX_LOCK_intent : SIX_LOCK_read;
+	return level < iter->locks_want ||
+		(level == iter->level && iter->flags & BTREE_ITER_intent)
+		? SIX_LOCK_intent : SIX_LOCK_read;
 }
 
 /* path_keys.c: the stream of keys of one node, with everything merged in */

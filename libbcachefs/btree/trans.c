@@ -28,6 +28,7 @@
 #include "btree/locking.h"
 #include "btree/path.h"
 #include "btree/trans.h"
+#include "btree/update.h"
 #include "journal/overlay.h"
 
 /* Locks are not kept from one attempt to the next for longer, ns. */
@@ -286,17 +287,6 @@ int __bch2_trans_fault(struct btree_trans *trans)
 	return bch2_trans_restart(trans, BCH_ERR_transaction_restart_fault_inject);
 }
 
-/* Iterators of updates end with them; the arena takes care of the memory. */
-static void updates_drop(struct btree_trans *trans)
-{
-	unsigned i;
-
-	for (i = 0; i < trans->s.nr_updates; i++)
-		if (trans->s.updates[i].iter)
-			bch2_trans_iter_exit(trans->s.updates[i].iter);
-	memset(&trans->s, 0, sizeof(trans->s));
-}
-
 /* Have locks been held for long without a break? */
 static bool locked_long(struct btree_trans *trans)
 {
@@ -322,7 +312,7 @@ static bool locked_long(struct btree_trans *trans)
  */
 u32 bch2_trans_begin(struct btree_trans *trans)
 {
-	updates_drop(trans);
+	bch2_trans_reset_updates(trans);
 	arena_empty(trans, false);
 
 	trans->restart_count++;
@@ -376,7 +366,7 @@ void bch2_trans_put(struct btree_trans *trans)
 	struct bch_fs *c = trans->c;
 	struct btree_iter *iter, *n;
 
-	updates_drop(trans);
+	bch2_trans_reset_updates(trans);
 	list_for_each_entry_safe(iter, n, &trans->iters, list)
 		bch2_trans_iter_exit(iter);
 	WARN_ON(trans->locks.nr);

@@ -249,6 +249,7 @@ static void own_changes_keep_paths(void **state)
 	assert_int_equal(leaf_iter(trans, &b, 2, 5, 0), 0);
 	assert_int_equal(val_of(bch2_btree_iter_peek(&b)), 0);
 	bch2_trans_iter_copy(&copy, &b);
+	copy.flags |= BTREE_ITER_intent;
 	/* positions in the node move */
 	assert_int_equal(set_key(trans, &a, tkey_make(KEY_TYPE_deleted, POS(2, 1), 0, 0, 0)), 0);
 	assert_int_equal(set_key(trans, &a, key_at(2, 5, 9)), 0);
@@ -256,6 +257,7 @@ static void own_changes_keep_paths(void **state)
 	assert_int_equal(bch2_trans_relock(trans), 0);
 	assert_int_equal(val_of(bch2_btree_iter_peek(&b)), 9);
 	assert_int_equal(val_of(bch2_btree_iter_peek(&copy)), 9);
+	assert_int_equal(copy.path[0].lock, SIX_LOCK_intent);
 	assert_int_equal(bch2_btree_iter_next(&copy).k->p.offset, 6);
 	bch2_trans_iter_exit(&copy);
 	bch2_trans_iter_exit(&a);
@@ -312,6 +314,7 @@ static void pending_updates(void **state)
 		tkey_make(KEY_TYPE_deleted, POS(2, 0), 0, 0, 0),
 	};
 	struct btree_update_entry u[ARRAY_SIZE(k)];
+	struct btree_iter none = { 0 };
 	static const u32 fwd[] = { 1000, 1001, 1002, 1003, 1005, 1006, 1007, 1020, 2001 };
 	struct btree_iter iter;
 	struct bkey_s_c f;
@@ -321,6 +324,7 @@ static void pending_updates(void **state)
 	for (i = 0; i < ARRAY_SIZE(k); i++) {
 		u[i].btree_id	= BT;
 		u[i].k		= &k[i].k;
+		u[i].iter	= &none;
 	}
 	bch2_trans_begin(trans);
 	trans->s.updates	= u;
