@@ -14,6 +14,7 @@
 #include "btree/locking.h"
 #include "btree/node_insert.h"
 #include "btree/node_write.h"
+#include "btree/node_write_types.h"
 #include "btree/trans.h"
 #include "journal/pins.h"
 
@@ -131,6 +132,34 @@ static struct btree *next_dirty(struct bch_fs *c)
 	return b;
 }
 
+/* Up to @nr nodes, those that were dirtied first; true if there was one. */
+static bool write_dirty(struct bch_fs *c, size_t nr, enum btree_write_type type)
+{
+	struct btree *b;
+	bool did = false;
+
+	while (nr-- && (b = next_dirty(c))) {
+		locked_node_write(c, b, type, 0);
+		bch2_btree_node_put(c, b);
+		did = true;
+	}
+	return did;
+}
+
+/**
+ * bch2_btree_node_reclaim_work - write the older half of the dirty nodes
+ * @work:	bch_fs_btree_node_writes.reclaim_work
+ *
+ * So that the cache can be kept in its bounds.
+ */
+void bch2_btree_node_reclaim_work(struct work_struct *work)
+{
+	struct bch_fs_btree_node_writes *ws =
+		container_of(work, struct bch_fs_btree_node_writes, reclaim_work);
+
+	write_dirty(ws->c, READ_ONCE(ws->nr_dirty) / 2 + 1, BTREE_WRITE_cache_reclaim);
+}
+
 /**
  * bch2_btree_write_all_dirty - start writing every node that may be written
  *
@@ -138,16 +167,7 @@ static struct btree *next_dirty(struct bch_fs *c)
  */
 bool bch2_btree_write_all_dirty(struct bch_fs *c)
 {
-	size_t nr = READ_ONCE(c->btree.writes.nr_dirty);
-	struct btree *b;
-	bool did = false;
-
-	while (nr-- && (b = next_dirty(c))) {
-		locked_node_write(c, b, BTREE_WRITE_journal_reclaim, 0);
-		bch2_btree_node_put(c, b);
-		did = true;
-	}
-	return did;
+	return write_dirty(c, READ_ONCE(c->btree.writes.nr_dirty), BTREE_WRITE_journal_reclaim);
 }
 
 /**

@@ -130,9 +130,13 @@ void bch2_btree_node_write(struct bch_fs *c, struct btree *b, enum btree_write_t
 
 /* --- the end --- */
 
+/* Some wait for none to be left, some for not too many. */
 static void in_flight_put(struct bch_fs *c)
 {
-	if (atomic_dec_and_test(&c->btree.writes.nr_in_flight))
+	smp_mb__before_atomic();
+	atomic_dec(&c->btree.writes.nr_in_flight);
+	smp_mb__after_atomic();
+	if (waitqueue_active(&c->btree.writes.wait))
 		wake_up_all(&c->btree.writes.wait);
 }
 
@@ -191,6 +195,14 @@ void bch2_btree_node_write_done(struct work_struct *work)
 
 /* --- dirty nodes --- */
 
+/* Dirty nodes cannot be evicted: there may be half a cache of them. */
+static bool too_many_dirty(const struct bch_fs *c)
+{
+	const u64 bytes = (u64) c->btree.writes.nr_dirty * c->opts.btree_node_size;
+
+	return bytes > READ_ONCE(c->btree.cache.bytes_max) / 2;
+}
+
 /**
  * bch2_btree_node_set_dirty - @b has changes that must be written
  * @b:	write locked or private; pinned by the caller
@@ -208,6 +220,8 @@ void bch2_btree_node_set_dirty(struct bch_fs *c, struct btree *b)
 	if (!was) {
 		list_add_tail(&b->write_list, &ws->dirty);
 		ws->nr_dirty++;
+		if (unlikely(too_many_dirty(c)))
+			queue_work(ws->complete_wq, &ws->reclaim_work);
 	}
 	mutex_unlock(&ws->lock);
 	if (was)
@@ -303,6 +317,8 @@ int __bch2_fs_btree_node_write_init(struct bch_fs *c,
 	init_waitqueue_head(&ws->wait);
 	ws->initialized = true;
 	ws->written	= written;
+	ws->c		= c;
+	INIT_WORK(&ws->reclaim_work, bch2_btree_node_reclaim_work);
 	ws->submit_wq	= alloc_workqueue("bch_node_submit", WQ_UNBOUND|WQ_MEM_RECLAIM, 4);
 	ws->complete_wq	= alloc_workqueue("bch_node_done", WQ_UNBOUND|WQ_MEM_RECLAIM, 0);
 	if (!ws->submit_wq || !ws->complete_wq ||

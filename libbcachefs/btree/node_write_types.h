@@ -63,6 +63,10 @@ void bch2_btree_node_write_submit(struct work_struct *work);
 void bch2_btree_node_write_done(struct work_struct *work);
 void bch2_btree_node_write_fatal(struct bch_fs *c, const struct btree *b, const char *what,
 				 int err);
+
+/* node_dirty.c */
+void bch2_btree_node_reclaim_work(struct work_struct *work);
+
 int __bch2_fs_btree_node_write_init(struct bch_fs *c,
 				    void (*written)(struct btree_node_write *w));
 

@@ -81,6 +81,7 @@ struct btree_node_write;
 
 /* Writes of btree nodes. */
 struct bch_fs_btree_node_writes {
+	struct bch_fs		*c;
 	/* The consequences for the pointer to the node (spec 21 9.4). */
 	void			(*written)(struct btree_node_write *w);
 	struct workqueue_struct	*submit_wq;
@@ -89,6 +90,7 @@ struct bch_fs_btree_node_writes {
 	struct mutex		lock;		/* covers .dirty and .nr_dirty */
 	struct list_head	dirty;		/* struct btree.write_list */
 	size_t			nr_dirty;
+	struct work_struct	reclaim_work;	/* there are too many dirty nodes */
 	atomic_t		nr_in_flight;
 	wait_queue_head_t	wait;		/* a write has ended */
 	atomic64_t		nr[5];		/* writes by enum btree_write_type */

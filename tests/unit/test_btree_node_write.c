@@ -444,6 +444,20 @@ static void old_nodes_are_left_alone(void **state)
 	assert_int_equal(pinned(0) + pinned(1), 0);
 }
 
+/* More dirty nodes than the cache should have: they get written. */
+static void memory_is_wanted_back(void **state)
+{
+	struct model m = { 0 };
+
+	c->btree.cache.bytes_max = NODE;
+	update(&m, 1, false);
+	flush_workqueue(c->btree.writes.complete_wq);
+	bch2_btree_flush_all_writes(c);
+	assert_int_equal(done.first, 1);
+	assert_int_equal(atomic64_read(&c->btree.writes.nr[BTREE_WRITE_cache_reclaim]), 1);
+	assert_copies(&m);
+}
+
 /* --- failures --- */
 
 static void lose_device(unsigned dev)
@@ -509,6 +523,7 @@ int main(void)
 		T(one_write_at_a_time),
 		T(nothing_to_write_is_not_written),
 		T(old_nodes_are_left_alone),
+		T(memory_is_wanted_back),
 		T(a_failed_copy_is_told),
 		T(the_last_copy_is_fatal),
 		T(a_dead_journal_stops_writes),
