@@ -22,6 +22,7 @@
 
 #include "bcachefs.h"
 #include "btree/bkey.h"
+#include "btree/cache.h"
 #include "btree/node_check.h"
 #include "btree/node_insert.h"
 
@@ -118,10 +119,13 @@ static void heap_reserve(struct btree *b, u32 u64s)
 void bch2_btree_node_prep_insert(struct bch_fs *c, struct btree *b)
 {
 	const u32 room = bch2_btree_node_room_u64s(c, b);
+	const u32 buf_bytes = b->buf_bytes;
 
 	if (test_bit(BTREE_NODE_fake, &b->flags) || test_bit(BTREE_NODE_need_rewrite, &b->flags))
 		return;
 	heap_reserve(b, min(room, HEAP_SPARE_U64s));
+	if (unlikely(b->buf_bytes != buf_bytes))
+		bch2_btree_node_mem_changed(c, b);
 }
 
 /* Nothing is known of siblings yet; at the ends of the btree there are none (10.3). */

@@ -83,6 +83,7 @@ static const struct bkey_format root_format = {
 static void world_init(struct world *w, const struct bkey_format *f)
 {
 	memset(w, 0, sizeof(*w));
+	INIT_LIST_HEAD(&w->b.hash_list);
 	w->disk		= calloc(1, NODE + 8);
 	w->btree	= BTREE_ID_xattrs;
 	bch2_btree_node_init_new(&w->b, w->btree, 0, POS_MIN, SPOS_MAX, *f, 0x1234567890abcdefULL,
