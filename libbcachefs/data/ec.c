@@ -131,17 +131,28 @@ static void ec_block_done(struct bch_read_io *io)
 	ec_block_put(container_of(io, struct ec_read_io, io)->ec);
 }
 
-/* A stale pointer's bucket was reused; only checksums could tell otherwise. */
-static bool ec_block_usable(struct ec_read *ec, const struct bch_extent_ptr *ptr)
+/*
+ * Is it worth reading? 1, 0 or -ENOMEM. A stale pointer's bucket was reused; only
+ * checksums could tell otherwise.
+ */
+static int ec_block_usable(struct ec_read *ec, const struct bch_extent_ptr *ptr)
 {
-	return bch2_dev_online(ec->c, EXTENT_PTR_DEV(ptr)) &&
-		(ec->g.csum_bytes || !bch2_ptr_is_stale(ec->c, ptr));
+	int stale;
+
+	if (!bch2_dev_online(ec->c, EXTENT_PTR_DEV(ptr)))
+		return 0;
+	stale = ec->g.csum_bytes ? 0 : bch2_ptr_stale(ec->c, ptr);
+	return stale < 0 ? stale : !stale;
 }
 
-/* Read all blocks but the failed ones; those that cannot be read become failed. */
-static void ec_read_blocks(struct ec_read *ec)
+/*
+ * Read all blocks but the failed ones; those that cannot be read become failed.
+ * 0, or an error of class ENOMEM.
+ */
+static int ec_read_blocks(struct ec_read *ec)
 {
 	unsigned int i;
+	int ret = 0;
 
 	init_completion(&ec->done);
 	atomic_set(&ec->pending, 1);
@@ -151,7 +162,10 @@ static void ec_read_blocks(struct ec_read *ec)
 
 		if (ec->failed & BIT(i))
 			continue;
-		if (!ec_block_usable(ec, ptr)) {
+		ret = ec_block_usable(ec, ptr);
+		if (ret < 0)
+			break;
+		if (!ret) {
 			ec->failed |= BIT(i);
 			continue;
 		}
@@ -167,9 +181,16 @@ static void ec_read_blocks(struct ec_read *ec)
 	ec_block_put(ec);
 	wait_for_completion(&ec->done);
 
-	for (i = 0; i < ec->g.nr_blocks; i++)
-		if (ec->io[i].submitted && bch2_read_io_result(&ec->io[i].io))
+	ret = min(ret, 0);
+	for (i = 0; i < ec->g.nr_blocks; i++) {
+		const int err = ec->io[i].submitted ? bch2_read_io_result(&ec->io[i].io) : 0;
+
+		if (bch2_err_matches(err, ENOMEM))
+			ret = err;
+		else if (err)
 			ec->failed |= BIT(i);
+	}
+	return ret;
 }
 
 /* Does what we have of block @block agree with its checksums? True without any. */
@@ -232,9 +253,7 @@ static int ec_do_read(struct ec_read *ec, const struct extent_ptr_decoded *p,
 		return ret;
 
 	ec->failed = BIT(block);
-	ec_read_blocks(ec);
-
-	ret = ec_reconstruct(ec);
+	ret = ec_read_blocks(ec) ?: ec_reconstruct(ec);
 	if (ret)
 		return ret;
 

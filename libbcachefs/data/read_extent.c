@@ -251,8 +251,9 @@ static void finish(struct bch_extent_read *er, int ret)
 	while (ret && !bch2_err_matches(ret, ENOMEM)) {
 		note_failure(er, ret);
 		free_stored(er);
-		if (!pick(er)) {
-			ret = all_failed(er);
+		ret = pick(er);
+		if (ret <= 0) {
+			ret = ret ?: all_failed(er);
 			break;
 		}
 		ret = attempt(er);
@@ -262,9 +263,10 @@ static void finish(struct bch_extent_read *er, int ret)
 	er->ret = ret;
 }
 
-static void finish_nothing_to_try(struct bch_extent_read *er)
+/* There was nothing to choose, or no memory (@err) to choose with. */
+static void finish_nothing_to_try(struct bch_extent_read *er, int err)
 {
-	er->ret = all_failed(er);
+	er->ret = err ?: all_failed(er);
 }
 
 /* What cannot be told without a device is left for a range of the whole piece. */
@@ -285,10 +287,13 @@ void bch2_extent_read_run(struct bch_extent_read *er)
 {
 	int ret = read_without_io(er);
 
-	if (ret <= 0)
+	if (ret <= 0) {
 		finish_error(er, ret);
-	else if (!pick(er))
-		finish_nothing_to_try(er);
+		return;
+	}
+	ret = pick(er);
+	if (ret <= 0)
+		finish_nothing_to_try(er, ret);
 	else
 		finish(er, attempt(er));
 }
@@ -334,8 +339,9 @@ void bch2_extent_read_submit(struct bch_extent_read *er)
 		er->done(er);
 		return;
 	}
-	if (!pick(er)) {
-		finish_nothing_to_try(er);
+	ret = pick(er);
+	if (ret <= 0) {
+		finish_nothing_to_try(er, ret);
 		er->done(er);
 		return;
 	}

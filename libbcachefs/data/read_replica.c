@@ -46,29 +46,35 @@ static int bucket_gen_read(struct bch_fs *c, unsigned int dev, u64 bucket, u8 *g
 }
 
 /**
- * bch2_ptr_is_stale() - has the bucket of a pointer been reused?
+ * bch2_ptr_stale() - has the bucket of a pointer been reused?
  * @c:		filesystem
  * @ptr:	pointer to a device that exists, or not
  *
  * Looks up the bucket's alloc key with a transaction of its own.
  *
- * Return: true if the generations differ (spec 50 §6.1), or if they cannot be
- * compared: no such bucket, alloc key not readable.
+ * Return: 1 if the generations differ (spec 50 §6.1), or if they cannot be
+ * compared: no such bucket, alloc key not readable; 0 if they are the same; an
+ * error of class ENOMEM.
  */
-bool bch2_ptr_is_stale(struct bch_fs *c, const struct bch_extent_ptr *ptr)
+int bch2_ptr_stale(struct bch_fs *c, const struct bch_extent_ptr *ptr)
 {
 	unsigned int dev = EXTENT_PTR_DEV(ptr);
 	struct bch_dev *ca = bch2_dev(c, dev);
 	u64 bucket;
+	int ret;
 	u8 gen;
 
 	if (!ca)
-		return true;
+		return 1;
 
 	bucket = sector_to_bucket(ca, EXTENT_PTR_OFFSET(ptr));
-	return !bucket_valid(ca, bucket) ||
-		bucket_gen_read(c, dev, bucket, &gen) ||
-		gen != EXTENT_PTR_GEN(ptr);
+	if (!bucket_valid(ca, bucket))
+		return 1;
+
+	ret = bucket_gen_read(c, dev, bucket, &gen);
+	if (bch2_err_matches(ret, ENOMEM))
+		return ret;
+	return ret || gen != EXTENT_PTR_GEN(ptr);
 }
 
 static enum replica_class replica_class(struct bch_fs *c, const struct extent_ptr_decoded *p,
@@ -155,7 +161,7 @@ static enum replica_class pick_best(struct bch_fs *c, struct bkey_s_c k, u64 spr
  * @choice:	what has been tried; stale cached pointers are marked dead
  * @r:		the choice
  *
- * Return: 1 if @r was filled, 0 if nothing is left.
+ * Return: 1 if @r was filled, 0 if nothing is left, an error of class ENOMEM.
  */
 int bch2_replica_pick(struct bch_fs *c, struct bkey_s_c k, u64 spread,
 		      struct bch_replica_choice *choice, struct bch_replica *r)
@@ -163,8 +169,10 @@ int bch2_replica_pick(struct bch_fs *c, struct bkey_s_c k, u64 spread,
 	enum replica_class class;
 
 	while ((class = pick_best(c, k, spread, choice, r)) != REPLICA_none) {
-		if (class != REPLICA_cached || !bch2_ptr_is_stale(c, &r->p.ptr))
-			return 1;
+		const int stale = class == REPLICA_cached ? bch2_ptr_stale(c, &r->p.ptr) : 0;
+
+		if (stale <= 0)
+			return stale ?: 1;
 		choice->state[r->idx].dead = true;
 	}
 	return 0;

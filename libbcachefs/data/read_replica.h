@@ -33,7 +33,7 @@ struct bch_replica_choice {
 	u8			missing_dev;
 };
 
-bool bch2_ptr_is_stale(struct bch_fs *c, const struct bch_extent_ptr *ptr);
+int bch2_ptr_stale(struct bch_fs *c, const struct bch_extent_ptr *ptr);
 int bch2_replica_pick(struct bch_fs *c, struct bkey_s_c k, u64 spread,
 		      struct bch_replica_choice *choice, struct bch_replica *r);
 
