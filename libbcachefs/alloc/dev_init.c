@@ -234,10 +234,14 @@ int bch2_dev_journal_alloc(struct bch_fs *c, struct bch_dev *ca)
  * bch2_fs_journal_alloc - pass fs_journal_alloc
  * @c:	filesystem
  *
- * A journal for every device that may be written to and has none.
+ * A journal for every device that may be written to and has none. Nobody needs it
+ * when nothing is going to be written.
  */
 int bch2_fs_journal_alloc(struct bch_fs *c)
 {
+	if (c->opts.nochanges)
+		return 0;
+
 	for_each_online_member(c, ca) {
 		int ret;
 
