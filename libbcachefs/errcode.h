@@ -43,6 +43,8 @@
 	x(ENOMEM_btree_node_mem,		ENOMEM)				\
 	x(ENOMEM_btree_node_read,		ENOMEM)				\
 	x(ENOMEM_btree_node_write,		ENOMEM)				\
+	x(ENOMEM_btree_interior_update,		ENOMEM)				\
+	x(ENOMEM_journal_replay,		ENOMEM)				\
 	x(ENOMEM_btree_trans,			ENOMEM)				\
 	x(ENOMEM_btree_iter,			ENOMEM)				\
 	x(ENOMEM_bkey_buf,			ENOMEM)				\
@@ -73,6 +75,7 @@
 	x(ENOSPC_printbuf,			ENOSPC)				\
 	x(ENOSPC_snapshot_create,		ENOSPC)				\
 	x(ENOSPC_inode_create,			ENOSPC)				\
+	x(ENOSPC_btree_depth,			ENOSPC)				\
 	x(ENOSPC_bucket_alloc,			ENOSPC)				\
 	x(ENOSPC_journal_alloc,			ENOSPC)				\
 	x(ENOSPC_disk_reservation,		ENOSPC)				\

@@ -4,7 +4,8 @@
  * nodes (spec 21 sections 10 to 12).
  *
  * Other threads see a new shape as soon as the call that made it returns; it is
- * journalled later, by a worker, when the new nodes are durable. Iterators of the
+ * journalled later, by a worker, when the new nodes are durable; the journal takes
+ * the description of roots from there (journal/build.c). Iterators of the
  * caller have to traverse again afterwards.
  */
 #ifndef _BCACHEFS_BTREE_INTERIOR_H
@@ -12,8 +13,6 @@
 
 #include "bcachefs.h"
 #include "btree/iter.h"
-
-struct jset_entry;
 
 int bch2_fs_btree_interior_init(struct bch_fs *c);
 /* No update may be pending. */
@@ -39,7 +38,10 @@ bool bch2_btree_node_merge_wanted(const struct bch_fs *c, const struct btree *b)
 /* Copy @b, which iter stands on at its level, to a new place. */
 int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, struct btree *b,
 			    unsigned commit_flags);
+/* When replay is done, and somebody has time for it; any thread, any locks. */
 void bch2_btree_node_rewrite_async(struct bch_fs *c, struct btree *b);
+/* Replay is done: what was asked for before can go on. */
+void bch2_btree_rewrites_start(struct bch_fs *c);
 
 /* --- pointers of nodes (interior_key.c) --- */
 
@@ -67,21 +69,5 @@ void bch2_btree_update_node_written(struct bch_fs *c, struct btree *b, int err,
 bool bch2_btree_interior_updates_pending(struct bch_fs *c);
 /* Wait until there is none; true if there were some. No locks held. */
 bool bch2_btree_interior_updates_flush(struct bch_fs *c);
-
-/* --- roots (root.c) --- */
-
-/*
- * Append a btree_root record for every alive root that is not in @have, a bitmap
- * of BTREE_ID_NR_MAX bits. The end is returned. Room: bch2_btree_roots_u64s_max().
- */
-struct jset_entry *bch2_btree_roots_to_journal_entries(struct bch_fs *c, struct jset_entry *end,
-						       unsigned long *have);
-/* The record @e is part of an entry about to be written: it is the description now. */
-void bch2_journal_entry_to_btree_root(struct bch_fs *c, const struct jset_entry *e);
-
-static inline unsigned bch2_btree_roots_u64s_max(void)
-{
-	return BTREE_ID_NR_MAX * (1 + BKEY_BTREE_PTR_U64s_MAX);
-}
 
 #endif /* _BCACHEFS_BTREE_INTERIOR_H */

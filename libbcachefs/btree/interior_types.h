@@ -7,6 +7,7 @@
 #define _BCACHEFS_BTREE_INTERIOR_TYPES_H
 
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
@@ -46,6 +47,8 @@ struct btree_update_new {
 	struct btree		*b;		/* pinned */
 	struct open_bucket_refs	ob;
 	bool			root;
+	bool			some_failed;	/* a device does not have it: .failed */
+	unsigned long		failed[BITS_TO_LONGS(BCH_SB_MEMBERS_MAX)];
 };
 
 enum btree_update_state {

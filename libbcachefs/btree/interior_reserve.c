@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What an interior update needs before it touches anything: space on devices,
+ * memory for nodes, the update itself (spec 21 §11.1 step 2).
+ *
+ * Invariant: after btree_update_start() making nodes cannot fail. Space that an
+ * abandoned update leaves is kept for the next one, because taking it may have
+ * been what made the attempt restart.
+ */
+#include <linux/err.h>
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "bcachefs.h"
+#include "btree/bkey.h"
+#include "btree/cache.h"
+#include "btree/interior.h"
+#include "btree/interior_priv.h"
+#include "btree/node_check.h"
+#include "btree/node_insert.h"
+#include "btree/trans.h"
+#include "journal/pins.h"
+#include "util/log.h"
+
+/**
+ * btree_update_watermark - how deep an interior update may dig into free buckets
+ * @btree_id:		btree
+ * @level:		level of the lowest node that is replaced
+ * @commit_flags:	of the commit that needs it
+ *
+ * Spec 21 §8.3: at least btree; btree_copygc for btrees that moving data changes.
+ */
+unsigned btree_update_watermark(unsigned btree_id, unsigned level, unsigned commit_flags)
+{
+	const unsigned given = commit_flags & BCH_WATERMARK_MASK;
+	const bool copygc = level || btree_id == BTREE_ID_extents ||
+		btree_id == BTREE_ID_reflink || btree_id == BTREE_ID_stripes;
+
+	return max(given, (unsigned) (given == BCH_WATERMARK_copygc && copygc
+				      ? BCH_WATERMARK_btree_copygc : BCH_WATERMARK_btree));
+}
+
+/* --- space --- */
+
+static bool reserve_pop(struct bch_fs *c, struct btree_node_space *space)
+{
+	struct bch_fs_btree_interior *in = &c->btree.interior;
+	bool ret;
+
+	mutex_lock(&in->lock);
+	ret = in->nr_reserve;
+	if (ret)
+		*space = in->reserve[--in->nr_reserve];
+	mutex_unlock(&in->lock);
+	return ret;
+}
+
+static void reserve_push(struct bch_fs *c, struct btree_node_space *space)
+{
+	struct bch_fs_btree_interior *in = &c->btree.interior;
+	bool kept;
+
+	mutex_lock(&in->lock);
+	kept = in->nr_reserve < BTREE_RESERVE_CACHE;
+	if (kept)
+		in->reserve[in->nr_reserve++] = *space;
+	mutex_unlock(&in->lock);
+	if (!kept)
+		c->up.open_buckets_put(c, &space->ob);
+}
+
+static int space_alloc(struct btree_trans *trans, struct btree_node_space *space,
+		       unsigned watermark)
+{
+	struct bch_fs *c = trans->c;
+
+	if (reserve_pop(c, space))
+		return 0;
+
+	memset(space, 0, sizeof(*space));
+	bkey_init(&space->key.k);
+	space->key.k.type = KEY_TYPE_btree_ptr_v2;
+	set_bkey_val_bytes(&space->key.k, sizeof(struct bch_btree_ptr_v2));
+	return c->up.alloc_btree_ptrs(trans, &space->key, c->opts.btree_node_size >> 9,
+				      c->opts.metadata_replicas, watermark, &space->ob);
+}
+
+static int builder_fill(struct btree_trans *trans, struct btree_builder *bld, unsigned nr,
+			unsigned watermark)
+{
+	while (bld->nr_space < nr) {
+		const int ret = space_alloc(trans, &bld->space[bld->nr_space], watermark);
+
+		if (ret)
+			return ret;
+		bld->nr_space++;
+	}
+	while (bld->nr_mem < nr) {
+		struct btree *b = bch2_btree_node_mem_alloc(trans->c);
+
+		if (!b)
+			return -BCH_ERR_ENOMEM_btree_node_mem;
+		bld->mem[bld->nr_mem++] = b;
+	}
+	return 0;
+}
+
+/**
+ * btree_update_start - get everything an update may need
+ * @trans:		transaction; the nodes to be replaced are intent locked
+ * @bld:		to be filled; abandon or publish it afterwards
+ * @btree_id:		btree
+ * @nr_nodes:		nodes it may make
+ * @commit_flags:	watermark
+ *
+ * Return: 0; a restart; -ENOSPC and -ENOMEM kinds. @bld is empty after an error.
+ */
+int btree_update_start(struct btree_trans *trans, struct btree_builder *bld, unsigned btree_id,
+		       unsigned nr_nodes, unsigned commit_flags)
+{
+	struct bch_fs *c = trans->c;
+	int ret;
+
+	memset(bld, 0, offsetof(struct btree_builder, space));
+	bld->nr_space = bld->nr_mem = bld->used = 0;
+
+	bld->as = kzalloc(sizeof(*bld->as), GFP_KERNEL);
+	if (!bld->as)
+		return -BCH_ERR_ENOMEM_btree_interior_update;
+	bld->as->c		= c;
+	bld->as->btree_id	= btree_id;
+	INIT_LIST_HEAD(&bld->as->list);
+	INIT_LIST_HEAD(&bld->as->parent_list);
+	bch2_journal_pin_init(&bld->as->pin);
+	/* one for the maker: the update cannot end before it is published */
+	atomic_set(&bld->as->nr_writing, 1);
+
+	ret   = builder_fill(trans, bld, nr_nodes, commit_flags & BCH_WATERMARK_MASK) ?:
+		bch2_trans_relock(trans);
+	if (ret)
+		btree_update_abandon(c, bld);
+	return ret;
+}
+
+static void node_forget(struct bch_fs *c, struct btree *b)
+{
+	set_bit(BTREE_NODE_dead, &b->flags);
+	bch2_btree_node_put(c, b);
+}
+
+/* Give back what was not used. */
+static void builder_leftovers(struct bch_fs *c, struct btree_builder *bld, unsigned from)
+{
+	for (unsigned i = from; i < bld->nr_space; i++)
+		reserve_push(c, &bld->space[i]);
+	for (unsigned i = from; i < bld->nr_mem; i++)
+		node_forget(c, bld->mem[i]);
+	bld->nr_space = bld->nr_mem = 0;
+}
+
+/**
+ * btree_update_abandon - end an update that nobody has seen
+ * @c:		filesystem
+ * @bld:	started; nodes that were made are forgotten
+ */
+void btree_update_abandon(struct bch_fs *c, struct btree_builder *bld)
+{
+	for (unsigned i = 0; i < bld->as->nr_old; i++)
+		bch2_btree_node_put(c, bld->as->old[i].b);
+	builder_leftovers(c, bld, 0);
+	kfree(bld->as);
+	bld->as = NULL;
+}
+
+/**
+ * btree_update_leftovers - keep what a successful update did not need
+ * @c:		filesystem
+ * @bld:	the nodes of its update are all made
+ */
+void btree_update_leftovers(struct bch_fs *c, struct btree_builder *bld)
+{
+	builder_leftovers(c, bld, bld->used);
+}
+
+/* --- nodes --- */
+
+/**
+ * btree_update_new_node - make an empty node
+ * @bld:	started, with a node left
+ * @level:	its level
+ * @min:	first position of its range
+ * @max:	last one; position of its key
+ * @fmt:	format of packed keys
+ * @generation:	above those of the nodes it replaces
+ *
+ * Return: private node, with a key whose sectors_written is not right yet: see
+ * btree_update_node_filled().
+ */
+struct btree *btree_update_new_node(struct btree_builder *bld, unsigned level, struct bpos min,
+				    struct bpos max, struct bkey_format fmt, u32 generation)
+{
+	struct btree_update *as = bld->as;
+	struct btree_update_new *n = &as->new[as->nr_new++];
+	const struct btree_node_space *space = &bld->space[bld->used];
+	struct btree *b = bld->mem[bld->used++];
+	struct bch_btree_ptr_v2 *v;
+	u64 seq;
+
+	do {
+		seq = get_random_u64();
+	} while (!seq);
+
+	bkey_copy(&b->key, &space->key);
+	b->key.k.p = max;
+	v = (struct bch_btree_ptr_v2 *) &b->key.v;
+	v->mem_ptr	= 0;
+	v->seq		= cpu_to_le64(seq);
+	v->min_key	= min;
+	v->flags	= 0;
+	v->sectors_written = 0;
+
+	bch2_btree_node_init_new(b, as->btree_id, level, min, max, fmt, seq, generation);
+	b->hash_val	= bch2_btree_ptr_hash_val(&b->key);
+	n->b		= b;
+	n->ob		= space->ob;
+	n->root		= false;
+	return b;
+}
+
+/**
+ * btree_update_node_filled - all keys of a new node are there
+ * @c:	filesystem
+ * @n:	private node
+ *
+ * Its pointer says from now on how large its first write will be.
+ */
+void btree_update_node_filled(struct bch_fs *c, struct btree *n)
+{
+	struct bch_btree_ptr_v2 *v = (struct bch_btree_ptr_v2 *) &n->key.v;
+
+	v->sectors_written = cpu_to_le16(bch2_btree_node_first_write_sectors(c, n));
+}
+
+/**
+ * btree_update_old_node - a node that the update replaces
+ * @c:		filesystem
+ * @bld:	started
+ * @b:		intent locked node
+ *
+ * Return: its record, for the caller to note that its position is not used again.
+ */
+struct btree_update_old *btree_update_old_node(struct bch_fs *c, struct btree_builder *bld,
+					       struct btree *b)
+{
+	struct btree_update_old *o = &bld->as->old[bld->as->nr_old++];
+
+	o->b	= b;
+	o->level = b->level;
+	o->fake	= test_bit(BTREE_NODE_fake, &b->flags);
+	bch2_btree_node_pin(c, b);
+	return o;
+}
+
+/**
+ * btree_update_format - format for a node with part of another's keys
+ * @c:		filesystem
+ * @b:		node the keys come from
+ * @min:	range of the new node
+ * @max:	its end
+ *
+ * The tightest one, unless keys would not fit with it: then that of @b (spec 20
+ * §6.3).
+ */
+struct bkey_format btree_update_format(struct bch_fs *c, const struct btree *b,
+				       struct bpos min, struct bpos max)
+{
+	struct bkey_format_state s;
+	struct bkey_format fmt;
+
+	bch2_bkey_format_init(&s);
+	bch2_bkey_format_add_pos(&s, min);
+	bch2_bkey_format_add_pos(&s, max);
+	bch2_btree_node_format_add(&s, b, min, max);
+	fmt = bch2_bkey_format_done(&s);
+
+	if (!bch2_btree_node_u64s_fit(c, bch2_btree_node_u64s_with_format(b, &fmt)))
+		fmt = b->format;
+	return fmt;
+}
+
+/**
+ * btree_update_copy_keys - append keys of a node to a new one
+ * @n:		new node
+ * @b:		node whose keys [@first, @end) are copied
+ * @first:	index of the first key
+ * @end:	index behind the last
+ */
+void btree_update_copy_keys(struct btree *n, const struct btree *b, u32 first, u32 end)
+{
+	for (u32 i = first; i < end; i++) {
+		struct bkey u;
+
+		bch2_btree_node_append_sorted(n, bkey_disassemble(b, btree_node_key(b, i), &u));
+	}
+}
