@@ -56,9 +56,8 @@ bool bch2_ptr_stale(const struct bch_fs *c, const struct bch_extent_ptr *ptr)
 /* --- one pointer and its bucket, spec 40 §5.4 --- */
 
 /* An inconsistency between a key and a bucket: message, count, check_allocations. */
-__printf(4, 5)
-static void ref_error(struct bch_fs *c, struct bkey_s_c k, enum bch_sb_error_id id,
-		      const char *fmt, ...)
+static __printf(4, 5) void ref_error(struct bch_fs *c, struct bkey_s_c k,
+				     enum bch_sb_error_id id, const char *fmt, ...)
 {
 	CLASS(printbuf, buf)();
 	va_list args;

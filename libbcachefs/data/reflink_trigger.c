@@ -23,7 +23,7 @@
 #include "util/bpos.h"
 
 /* One reference more or less on shared extent @k, at the iterator. */
-static int refcount_add(struct btree_trans *trans, struct btree_iter *iter, struct bkey_s_c k,
+static int indirect_ref_add(struct btree_trans *trans, struct btree_iter *iter, struct bkey_s_c k,
 			int sign)
 {
 	struct bkey_i *n;
@@ -73,7 +73,7 @@ static int ref_walk_step(struct btree_trans *trans, struct ref_walk *w)
 	if (bkey_is_indirect(k.k)) {
 		w->first = min_t(u64, w->first, bkey_start_pos(k.k).offset);
 		w->last	 = max_t(u64, w->last, k.k->p.offset);
-		ret = refcount_add(trans, &iter, k, w->sign);
+		ret = indirect_ref_add(trans, &iter, k, w->sign);
 	} else if (w->must_exist) {
 		ret = -BCH_ERR_missing_indirect_extent;
 	}
