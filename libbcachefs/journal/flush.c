@@ -14,6 +14,7 @@
 #include "journal/journal.h"
 #include "journal/pins.h"
 #include "journal/reclaim.h"
+#include "journal/ring.h"
 #include "journal/writer_priv.h"
 
 /**
@@ -245,6 +246,8 @@ int bch2_journal_first_write(struct bch_fs *c)
  * @start:	first number
  * @end:	behind the last one
  *
+ * Refused while the journal is short: then any entry may have to be one.
+ *
  * Return: true if no flush entry is, or will be, in it.
  */
 bool bch2_journal_noflush_seq(struct bch_fs *c, u64 start, u64 end)
@@ -256,7 +259,8 @@ bool bch2_journal_noflush_seq(struct bch_fs *c, u64 start, u64 end)
 		return false;
 
 	spin_lock(&w->lock);
-	ret = !w->err && w->flushed_ondisk < start && w->first_seq < start && end <= w->seq + 1;
+	ret = !w->err && w->flushed_ondisk < start && w->first_seq < start &&
+		end <= w->seq + 1 && !w->low_space && !journal_rings_want_flush(c);
 	for (u64 s = max(start, w->written + 1); ret && s < end; s++) {
 		const struct journal_buf *buf = journal_buf(w, s);
 

@@ -342,7 +342,7 @@ int journal_entry_open(struct bch_fs *c, u32 u64s)
 	w->bytes_used += buf->bytes;
 	bytes = round_down(min(buf->bytes, room), block);
 	buf_open(c, buf, seq, (bytes - sizeof(struct jset)) / sizeof(u64) - tail);
-	w->low_pins = journal_pins_low(&w->pins);
+	WRITE_ONCE(w->low_pins, journal_pins_low(&w->pins));
 	journal_space_update(c);
 	return 0;
 }

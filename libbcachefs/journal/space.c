@@ -175,7 +175,7 @@ void journal_space_update(struct bch_fs *c)
 	WRITE_ONCE(w->space.next_entry, sum.next);
 	WRITE_ONCE(w->space.clean, sum.clean);
 	WRITE_ONCE(w->space.total, sum.total);
-	w->low_space = sum.clean * 4 <= sum.total;
+	WRITE_ONCE(w->low_space, sum.clean * 4 <= sum.total);
 	journal_watermark_update(c);
 	if (sum.next > old)
 		wake_up_all(&w->wait_res);
@@ -269,7 +269,7 @@ u64 journal_rings_seq_to_flush(struct bch_fs *c)
 			continue;
 		dirty = ring_distance(ja, ja->dirty_idx, ja->cur_idx);
 		excess = dirty > ja->nr / 2 ? dirty - ja->nr / 2 : 0;
-		if (!excess && dirty && w->low_space)
+		if (!excess && dirty && (w->low_space || !ring_available(ja)))
 			excess = 1;
 		if (excess)
 			ret = max(ret, ja->bucket_seq[(ja->dirty_idx + excess - 1) % ja->nr]);

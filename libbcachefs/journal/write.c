@@ -114,7 +114,8 @@ static bool want_flush(struct bch_fs *c, struct journal_buf *buf)
 		return true;
 	if (buf->no_flush)
 		return false;
-	if (w->reclaim_flush || !no_flush_feature(c))
+	/* also, what uses the last bucket has to make others available */
+	if (w->reclaim_flush || journal_rings_want_flush(c) || !no_flush_feature(c))
 		return true;
 	if (buf->must_flush)
 		return !pass_on(w, buf);

@@ -295,7 +295,7 @@ static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 	w->flushes_out -= buf->flush;
 	WRITE_ONCE(w->written, seq);
 	journal_buf_release(c, buf, &surplus);
-	w->low_pins = journal_pins_low(&w->pins);
+	WRITE_ONCE(w->low_pins, journal_pins_low(&w->pins));
 	journal_rings_advance(c);
 	low = w->low_space || w->low_pins;
 	spin_unlock(&w->lock);
@@ -304,6 +304,8 @@ static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 	atomic64_inc(&w->nr_entries);
 	if (flushed)
 		atomic64_inc(&w->nr_flushes);
+	/* who waits for room may need discards, or pins flushed */
+	low |= wq_has_sleeper(&w->wait_res);
 	wake_up_all(&w->wait_flush);
 	wake_up_all(&w->wait_res);
 	wake_up_all(&w->wait_write);

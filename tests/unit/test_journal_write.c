@@ -362,16 +362,15 @@ struct pinned_writer {
 	atomic_t	flushed;
 };
 
-static void ring_wraps_around(void **state)
+static void wrap_around(const struct jtest_spec *s, u64 commits)
 {
-	const u64 commits = scale(20000);
 	struct pinned_writer p = {};
 	struct jtest_found f;
 	struct bch_fs *c;
 	u64 seq, bytes;
 
-	jtest_make(&small);
-	c = start(&small, 1, 1);
+	jtest_make(s);
+	c = start(s, 1, 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(p.pins); i++) {
 		bch2_journal_pin_init(&p.pins[i].pin);
 		p.pins[i].flushed = &p.flushed;
@@ -387,18 +386,33 @@ static void ring_wraps_around(void **state)
 	expect(bch2_journal_flush(c));
 	bytes = atomic64_read(&c->journal.w->bytes_written);
 	/* several times around */
-	assert_true(bytes > 3 * small.ring * (c->devs[0]->mi.bucket_size << 9));
+	assert_true(bytes > 3 * s->ring * (c->devs[0]->mi.bucket_size << 9));
 	assert_true(atomic_read(&p.flushed) > 64);
 	jtest_snapshot(".a");
 	expect(bch2_journal_stop(c));
 	jtest_close(c);
 
 	jtest_use_snapshot(".a");
-	jtest_read(&small, &f);
+	jtest_read(s, &f);
 	assert_true(f.ordered);
 	assert_int_equal(f.first_of[0] + f.keys_of[0], commits);
 	assert_true(f.oldest > 1);
 	jtest_found_free(&f);
+}
+
+static void ring_wraps_around(void **state)
+{
+	wrap_around(&small, scale(20000));
+}
+
+/* Nobody and no clock asks for flush entries: only the want of room does. */
+static void ring_wraps_around_by_itself(void **state)
+{
+	struct jtest_spec s = small;
+
+	s.flush_delay = 1000000;
+	for (s.ring = 3; s.ring <= 8; s.ring++)
+		wrap_around(&s, scale(10000));
 }
 
 static void *blocked_commit(void *arg)
@@ -518,7 +532,7 @@ static void long_windows_share_a_list(void **state)
 	pin.flushed = &n;
 	bch2_journal_pin_init(&pin.pin);
 	assert_int_equal(bch2_journal_last_seq(c), 5);
-	bch2_journal_pin_set(c, 7, &pin.pin, JOURNAL_PIN_TYPE_btree1, pin_release);
+	bch2_journal_pin_set(c, 7, &pin.pin, JOURNAL_PIN_TYPE_btree1, pin_keep);
 	bch2_journal_replay_pins_put_below(c, 1000);
 	assert_int_equal(bch2_journal_last_seq(c), 5);
 	bch2_journal_set_replay_done(c);
@@ -808,6 +822,7 @@ int main(void)
 		cmocka_unit_test(four_threads),
 		cmocka_unit_test(everything_pinned_comes_back),
 		cmocka_unit_test(ring_wraps_around),
+		cmocka_unit_test(ring_wraps_around_by_itself),
 		cmocka_unit_test(full_journal_keeps_reserves),
 		cmocka_unit_test(replay_pins_are_left_alone),
 		cmocka_unit_test(long_windows_share_a_list),
