@@ -91,24 +91,28 @@ void bch2_alloc_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c 
 #define bch2_bkey_ops_alloc ((struct bkey_ops) {		\
 	.key_validate	= bch2_alloc_v1_validate,		\
 	.val_to_text	= bch2_alloc_to_text,			\
+	.trigger	= bch2_trigger_alloc,			\
 	.min_val_size	= 8,					\
 })
 
 #define bch2_bkey_ops_alloc_v2 ((struct bkey_ops) {		\
 	.key_validate	= bch2_alloc_v2_validate,		\
 	.val_to_text	= bch2_alloc_to_text,			\
+	.trigger	= bch2_trigger_alloc,			\
 	.min_val_size	= 8,					\
 })
 
 #define bch2_bkey_ops_alloc_v3 ((struct bkey_ops) {		\
 	.key_validate	= bch2_alloc_v3_validate,		\
 	.val_to_text	= bch2_alloc_to_text,			\
+	.trigger	= bch2_trigger_alloc,			\
 	.min_val_size	= 16,					\
 })
 
 #define bch2_bkey_ops_alloc_v4 ((struct bkey_ops) {		\
 	.key_validate	= bch2_alloc_v4_validate,		\
 	.val_to_text	= bch2_alloc_to_text,			\
+	.trigger	= bch2_trigger_alloc,			\
 	.min_val_size	= 48,					\
 })
 

@@ -38,21 +38,6 @@
 /* Sectors of a kind in a bucket are 32 bits wide. */
 #define BUCKET_SECTORS_MAX	((s64) U32_MAX)
 
-/**
- * bch2_ptr_stale - has the pointer's bucket been reused?
- * @c:		filesystem; generations have been read
- * @ptr:	pointer
- *
- * Never true for devices that do not exist (spec 40 §3.4).
- */
-bool bch2_ptr_stale(const struct bch_fs *c, const struct bch_extent_ptr *ptr)
-{
-	const struct bch_dev *ca = bch2_dev(c, EXTENT_PTR_DEV(ptr));
-
-	return ca && gen_after(bch2_bucket_gen(ca, sector_to_bucket(ca, EXTENT_PTR_OFFSET(ptr))),
-			       EXTENT_PTR_GEN(ptr));
-}
-
 /* --- one pointer and its bucket, spec 40 §5.4 --- */
 
 /* An inconsistency between a key and a bucket: message, count, check_allocations. */

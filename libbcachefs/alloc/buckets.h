@@ -27,7 +27,4 @@ int bch2_bucket_ref_update(struct btree_trans *trans, struct bch_dev *ca, struct
 			   const struct extent_ptr_decoded *p, s64 sectors,
 			   unsigned int ptr_data_type, struct bch_alloc_v4 *a, bool insert);
 
-/* Is the pointer's bucket of a later generation? Devices that do not exist: no. */
-bool bch2_ptr_stale(const struct bch_fs *c, const struct bch_extent_ptr *ptr);
-
 #endif /* _BCACHEFS_ALLOC_BUCKETS_H */

@@ -77,23 +77,27 @@ bool bch2_reservation_merge(struct bch_fs *c, struct bkey_s l, struct bkey_s_c r
 #define bch2_bkey_ops_btree_ptr ((struct bkey_ops) {		\
 	.key_validate	= bch2_btree_ptr_validate,		\
 	.val_to_text	= bch2_btree_ptr_to_text,		\
+	.trigger	= bch2_trigger_extent,			\
 })
 
 #define bch2_bkey_ops_btree_ptr_v2 ((struct bkey_ops) {		\
 	.key_validate	= bch2_btree_ptr_v2_validate,		\
 	.val_to_text	= bch2_btree_ptr_v2_to_text,		\
+	.trigger	= bch2_trigger_extent,			\
 	.min_val_size	= 40,					\
 })
 
 #define bch2_bkey_ops_extent ((struct bkey_ops) {		\
 	.key_validate	= bch2_bkey_ptrs_validate,		\
 	.val_to_text	= bch2_bkey_ptrs_to_text,		\
+	.trigger	= bch2_trigger_extent,			\
 })
 
 #define bch2_bkey_ops_reservation ((struct bkey_ops) {		\
 	.key_validate	= bch2_reservation_validate,		\
 	.val_to_text	= bch2_reservation_to_text,		\
 	.key_merge	= bch2_reservation_merge,		\
+	.trigger	= bch2_trigger_reservation,		\
 	.min_val_size	= 8,					\
 })
 

@@ -45,17 +45,20 @@ void bch2_indirect_inline_data_to_text(struct printbuf *out, struct bch_fs *c,
 #define bch2_bkey_ops_reflink_p ((struct bkey_ops) {		\
 	.key_validate	= bch2_reflink_p_validate,		\
 	.val_to_text	= bch2_reflink_p_to_text,		\
+	.trigger	= bch2_trigger_reflink_p,		\
 	.min_val_size	= 16,					\
 })
 
 #define bch2_bkey_ops_reflink_v ((struct bkey_ops) {		\
 	.key_validate	= bch2_reflink_v_validate,		\
 	.val_to_text	= bch2_reflink_v_to_text,		\
+	.trigger	= bch2_trigger_indirect,		\
 	.min_val_size	= 8,					\
 })
 
 #define bch2_bkey_ops_indirect_inline_data ((struct bkey_ops) {	\
 	.val_to_text	= bch2_indirect_inline_data_to_text,	\
+	.trigger	= bch2_trigger_indirect,		\
 	.min_val_size	= 8,					\
 })
 

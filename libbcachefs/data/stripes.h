@@ -49,6 +49,7 @@ void bch2_stripe_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_s_c
 #define bch2_bkey_ops_stripe ((struct bkey_ops) {		\
 	.key_validate	= bch2_stripe_validate,			\
 	.val_to_text	= bch2_stripe_to_text,			\
+	.trigger	= bch2_trigger_stripe,			\
 	.min_val_size	= 8,					\
 })
 

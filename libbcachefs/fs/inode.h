@@ -140,18 +140,21 @@ void bch2_inode_alloc_cursor_to_text(struct printbuf *out, struct bch_fs *c, str
 #define bch2_bkey_ops_inode ((struct bkey_ops) {		\
 	.key_validate	= bch2_inode_validate,			\
 	.val_to_text	= bch2_inode_to_text,			\
+	.trigger	= bch2_trigger_inode,			\
 	.min_val_size	= 16,					\
 })
 
 #define bch2_bkey_ops_inode_v2 ((struct bkey_ops) {		\
 	.key_validate	= bch2_inode_v2_validate,		\
 	.val_to_text	= bch2_inode_to_text,			\
+	.trigger	= bch2_trigger_inode,			\
 	.min_val_size	= 32,					\
 })
 
 #define bch2_bkey_ops_inode_v3 ((struct bkey_ops) {		\
 	.key_validate	= bch2_inode_v3_validate,		\
 	.val_to_text	= bch2_inode_to_text,			\
+	.trigger	= bch2_trigger_inode,			\
 	.min_val_size	= 48,					\
 })
 

@@ -16,6 +16,7 @@
 
 #include "bcachefs.h"
 #include "alloc/accounting.h"
+#include "alloc/accounting_live.h"
 #include "btree/iter.h"
 #include "btree/node_check.h"
 #include "init/accounting_read.h"
@@ -49,7 +50,7 @@ static struct bkey_s_c counter_in_node(struct btree_iter *iter, struct bpos pos,
 	return bpos_eq(u->p, pos) ? k : bkey_s_c_null;
 }
 
-static int merge_deltas(struct bch_fs *c, struct btree_trans *trans)
+static int merge_deltas(struct bch_fs *c, struct btree_trans *trans, bool want_total)
 {
 	struct journal_iter deltas;
 	struct btree_iter iter;
@@ -64,7 +65,8 @@ static int merge_deltas(struct bch_fs *c, struct btree_trans *trans)
 		const struct bpos pos = delta->k.p;
 		struct bkey u;
 
-		ret = bch2_journal_accounting_merge(c, pos, counter_in_node(&iter, pos, &u), true);
+		ret = bch2_journal_accounting_merge(c, pos, counter_in_node(&iter, pos, &u),
+						    want_total);
 		if (bpos_eq(pos, SPOS_MAX))
 			break;
 		/* deltas that are marked now are not to be met again */
@@ -72,6 +74,64 @@ static int merge_deltas(struct bch_fs *c, struct btree_trans *trans)
 	}
 	bch2_trans_iter_exit(&iter);
 	return ret;
+}
+
+/* --- the mirror, spec 41 §3.3 step 3 --- */
+
+/* Names of before 1.15 are entered as they are called today. */
+static int mirror_add(struct bch_fs *c, struct bkey_s_c k)
+{
+	struct disk_accounting_pos acc;
+	struct bkey u;
+
+	if (k.k->type != KEY_TYPE_accounting)
+		return 0;
+	bch2_accounting_pos_decode(&acc, k.k->p, bch2_accounting_pos_reversed(c));
+	u = *k.k;
+	u.p = bch2_accounting_pos_encode(&acc);
+	k.k = &u;
+	return bch2_accounting_mem_add(c, k, BCH_ACCOUNTING_live);
+}
+
+/* What the overlay hides: counters of the btree below deltas that stayed deltas. */
+static int mirror_add_hidden(struct bch_fs *c, struct btree_trans *trans)
+{
+	struct journal_iter deltas;
+	struct btree_iter iter;
+	const struct bkey_i *delta;
+	int ret = 0;
+
+	bch2_trans_node_iter_init(trans, &iter, BTREE_ID_accounting, POS_MIN, 0, 0,
+				  BTREE_ITER_all_snapshots|BTREE_ITER_skip_bad);
+	bch2_journal_iter_init(c, &deltas, BTREE_ID_accounting, 0, POS_MIN);
+	while (!ret && (delta = bch2_journal_iter_peek(&deltas))) {
+		const struct bpos pos = delta->k.p;
+		struct bkey_s_c k;
+		struct bkey u;
+
+		k = counter_in_node(&iter, pos, &u);
+		if (k.k)
+			ret = mirror_add(c, k);
+		if (bpos_eq(pos, SPOS_MAX))
+			break;
+		bch2_journal_iter_init(c, &deltas, BTREE_ID_accounting, 0, bpos_successor(pos));
+	}
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+static int mirror_fill(struct bch_fs *c, struct btree_trans *trans, bool totals)
+{
+	int ret;
+
+	bch2_accounting_mem_reset(c);
+	ret = for_each_btree_key(trans, iter, BTREE_ID_accounting, POS_MIN,
+				 BTREE_ITER_all_snapshots|BTREE_ITER_prefetch|
+				 BTREE_ITER_skip_bad, k,
+				 mirror_add(c, k));
+	if (!ret && !totals)
+		ret = mirror_add_hidden(c, trans);
+	return ret ?: bch2_accounting_mem_fixups(trans);
 }
 
 static bool members_missing(struct bch_fs *c)
@@ -144,19 +204,22 @@ static int check_readable(struct bch_fs *c, struct btree_trans *trans)
 int bch2_accounting_read(struct bch_fs *c)
 {
 	struct btree_trans *trans = bch2_trans_get(c);
+	const bool want_total = true;
 	int ret = 0;
 
 	if (IS_ERR(trans))
 		return PTR_ERR(trans);
 
 	if (!c->journal.keys.accounting_merged)
-		ret = merge_deltas(c, trans);
+		ret = merge_deltas(c, trans, want_total);
 	if (!ret) {
 		c->journal.keys.accounting_merged = true;
 		set_bit(BCH_FS_accounting_replay_done, &c->flags);
 	}
 	if (!ret && members_missing(c) && c->opts.degraded != BCH_DEGRADED_very)
 		ret = check_readable(c, trans);
+	if (!ret)
+		ret = mirror_fill(c, trans, want_total);
 
 	bch2_trans_put(trans);
 	return ret;

@@ -18,6 +18,7 @@
 #include <linux/workqueue.h>
 
 #include "bcachefs.h"
+#include "alloc/accounting_live.h"
 #include "btree/cache.h"
 #include "btree/snapshot_table.h"
 #include "data/compress.h"
@@ -122,7 +123,8 @@ static int fs_init(struct bch_fs *c, const struct bch_opts *given, struct bch_sb
 		return -BCH_ERR_ENOMEM_fs_alloc;
 
 	return  bch2_fs_btree_cache_init(c) ?:
-		bch2_snapshot_table_init(c);
+		bch2_snapshot_table_init(c) ?:
+		bch2_fs_accounting_init(c);
 }
 
 static struct bch_fs *fs_alloc(const struct bch_opts *given, struct bch_sb_handle *sbs,
@@ -331,6 +333,7 @@ int bch2_fs_stop(struct bch_fs *c)
 	bch2_journal_entries_free(c);
 	bch2_blacklist_table_free(c);
 	bch2_clean_section_drop(c);
+	bch2_fs_accounting_exit(c);
 	bch2_snapshot_table_exit(c);
 	bch2_casefold_exit(c);
 	bch2_fs_data_exit(c);

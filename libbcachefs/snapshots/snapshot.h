@@ -31,6 +31,7 @@ void bch2_snapshot_tree_to_text(struct printbuf *out, struct bch_fs *c, struct b
 #define bch2_bkey_ops_snapshot ((struct bkey_ops) {		\
 	.key_validate	= bch2_snapshot_validate,		\
 	.val_to_text	= bch2_snapshot_to_text,		\
+	.trigger	= bch2_trigger_snapshot,		\
 	.min_val_size	= 24,					\
 })
 

@@ -26,6 +26,7 @@ void bch2_subvolume_to_text(struct printbuf *out, struct bch_fs *c, struct bkey_
 #define bch2_bkey_ops_subvolume ((struct bkey_ops) {		\
 	.key_validate	= bch2_subvolume_validate,		\
 	.val_to_text	= bch2_subvolume_to_text,		\
+	.trigger	= bch2_trigger_subvolume,		\
 	.min_val_size	= 16,					\
 })
 
