@@ -28,6 +28,7 @@ struct btree_root {
 #include "btree/node_types.h"
 #include "btree/interior_types.h"
 #include "btree/write_buffer_types.h"
+#include "btree/key_cache_types.h"
 
 struct bch_fs_btree {
 	struct btree_root	roots[BTREE_ID_NR_MAX];
@@ -50,6 +51,7 @@ struct bch_fs_btree {
 	struct bch_fs_btree_node_writes writes;
 	struct bch_fs_btree_write_buffer wb;
 	struct bch_fs_btree_interior interior;
+	struct btree_key_cache	key_cache;
 };
 
 #endif /* _BCACHEFS_BTREE_TYPES_H */

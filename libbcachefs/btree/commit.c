@@ -23,6 +23,7 @@
 #include "btree/commit_priv.h"
 #include "btree/interior.h"
 #include "btree/iter.h"
+#include "btree/key_cache.h"
 #include "btree/locking.h"
 #include "btree/node_insert.h"
 #include "btree/trans.h"
@@ -93,11 +94,17 @@ static void drop_noops(struct commit *x, bool own)
 static int lock_intent(struct commit *x)
 {
 	struct btree_update_entry *i;
+	bool any = false;
 	int ret;
 
 	for_each_update(x->trans, i) {
-		if (i->cached)
+		if (i->cached) {
+			ret = bch2_key_cache_prep_update(x->trans, i);
+			if (ret)
+				return ret;
+			any = true;
 			continue;
+		}
 		ret = bch2_btree_iter_upgrade(i->iter, i->level);
 		if (ret)
 			return ret;
@@ -106,6 +113,10 @@ static int lock_intent(struct commit *x)
 			return -BCH_ERR_btree_root_bad_level;
 		i->leaf_seq = six_lock_seq(&i->leaf->six);
 	}
+	/* RP-4: nobody waits for the journal before it is replayed */
+	if (any && commit_watermark(x) < BCH_WATERMARK_reclaim && !x->trans->replay_unfinished &&
+	    !(x->flags & BCH_TRANS_COMMIT_journal_reclaim) && bch2_key_cache_too_dirty(x->c))
+		return commit_cure(x, -BCH_ERR_btree_insert_need_key_cache_room);
 	return 0;
 }
 
@@ -197,6 +208,12 @@ static int lock_nodes(struct commit *x)
 	for (x->nr_locked = 0; x->nr_locked < s->nr_updates; x->nr_locked++) {
 		struct btree_update_entry *i = s->updates + x->nr_locked;
 
+		if (i->cached) {
+			ret = bch2_key_cache_lock_write(x->trans, i);
+			if (ret)
+				return ret;
+			continue;
+		}
 		if (i->leaf == prev)
 			continue;
 		/* cures, and whatever else dropped locks, end here if it made a difference */
@@ -221,6 +238,10 @@ static void unlock_nodes(struct commit *x)
 	for (unsigned idx = 0; idx < x->nr_locked; idx++) {
 		struct btree_update_entry *i = s->updates + idx;
 
+		if (i->cached) {
+			bch2_key_cache_unlock_write(x->trans, i);
+			continue;
+		}
 		if (i->leaf != prev)
 			btree_node_unlock_write(x->trans, i->leaf);
 		prev = i->leaf;
@@ -238,6 +259,8 @@ static int check_room(struct commit *x)
 	unsigned u64s = 0;
 
 	for_each_update(x->trans, i) {
+		if (i->cached)
+			continue;
 		if (i->leaf != b)
 			u64s = 0;
 		b = i->leaf;
@@ -284,9 +307,15 @@ static void insert_updates(struct commit *x)
 	const u64 seq = x->trans->s.journal_res.seq;
 	struct btree_update_entry *i;
 
-	for_each_update(x->trans, i)
-		bch2_btree_node_insert_key(x->trans, i->leaf, i->k,
-					   i->flags & BTREE_UPDATE_nojournal ? 0 : seq);
+	/* leaves come first: KC-5 */
+	for_each_update(x->trans, i) {
+		const u64 s = i->flags & BTREE_UPDATE_nojournal ? 0 : seq;
+
+		if (i->cached)
+			bch2_key_cache_insert(x->trans, i, s);
+		else
+			bch2_btree_node_insert_key(x->trans, i->leaf, i->k, s);
+	}
 }
 
 /* Everything is there that is needed. Errors are fatal. */

@@ -13,6 +13,7 @@
 #include "bcachefs.h"
 #include "btree/commit_priv.h"
 #include "btree/interior.h"
+#include "btree/key_cache.h"
 #include "btree/trans.h"
 #include "journal/journal.h"
 #include "journal/jset_format.h"
@@ -95,6 +96,8 @@ int commit_cure(struct commit *x, int err)
 	if (err == -BCH_ERR_btree_insert_need_mark_replicas)
 		ret = x->c->up.replicas_cure
 			? drop_locks_do(x->trans, x->c->up.replicas_cure(x->trans)) : err;
+	else if (err == -BCH_ERR_btree_insert_need_key_cache_room)
+		ret = drop_locks_do(x->trans, bch2_key_cache_make_room(x->c));
 	else if (bch2_err_matches(err, BCH_ERR_journal_res_get_blocked))
 		ret = cure_journal(x);
 	else

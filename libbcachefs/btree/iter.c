@@ -75,7 +75,7 @@ static void iter_init(struct btree_trans *trans, struct btree_iter *iter, unsign
 	iter->snapshot	= pos.snapshot;
 	if (locks_want > iter->level)
 		iter->flags |= BTREE_ITER_intent;
-	iter->locks_want = iter->flags & BTREE_ITER_intent
+	iter->locks_want = bch2_iter_intent_on_leaf(iter)
 		? max_t(unsigned, locks_want, iter->level + 1) : 0;
 	bch2_path_init(iter);
 	list_add(&iter->list, &trans->iters);
@@ -134,6 +134,8 @@ void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src)
 	struct btree_trans *trans = src->trans;
 
 	*dst = *src;
+	dst->ck = NULL;
+	dst->ck_lock = dst->ck_relock = -1;
 	bch2_path_copy(dst, src);
 	list_add(&dst->list, &trans->iters);
 	trans->nr_iters++;

@@ -209,6 +209,12 @@ struct btree_iter {
 	size_t			overlay_idx;	/* hint into the overlay */
 	struct btree_iter_bad	bad;
 
+	/* Entry of the key cache the last key is from, pinned; NULL: none. */
+	struct bkey_cached	*ck;
+	s8			ck_lock;	/* as btree_path_level.lock */
+	s8			ck_relock;
+	u32			ck_seq;		/* of ck->six */
+
 	struct bkey		k;		/* last key returned */
 	struct bkey		unpacked;	/* last key found, not filtered yet */
 

@@ -21,6 +21,7 @@
 #include "btree/cache.h"
 #include "btree/extent_entries.h"
 #include "btree/iter.h"
+#include "btree/key_cache.h"
 #include "btree/locking.h"
 #include "btree/node_check.h"
 #include "btree/path.h"
@@ -74,6 +75,7 @@ void bch2_path_init(struct btree_iter *iter)
 
 	for (level = 0; level < BTREE_MAX_DEPTH; level++)
 		iter->path[level].lock = iter->path[level].relock = -1;
+	iter->ck_lock = iter->ck_relock = -1;
 }
 
 /** bch2_path_drop - let go of all nodes */
@@ -81,6 +83,7 @@ void bch2_path_drop(struct btree_iter *iter)
 {
 	unsigned level;
 
+	bch2_key_cache_iter_drop(iter);
 	for (level = 0; level < BTREE_MAX_DEPTH; level++)
 		level_drop(iter, level);
 }
@@ -467,7 +470,8 @@ struct bkey_s_c bch2_path_next(struct btree_iter *iter, struct bpos search, stru
 		}
 		k = bch2_path_level_next(iter, l, search, end, true);
 		if (k.k)
-			return bpos_le(k.k->p, end) ? k : bkey_s_c_null;
+			return bpos_le(k.k->p, end) ? bch2_key_cache_peek(iter, k)
+						    : bkey_s_c_null;
 		if (bpos_eq(l->b->max_key, SPOS_MAX))
 			break;
 		search = bpos_successor(l->b->max_key);
@@ -496,7 +500,8 @@ struct bkey_s_c bch2_path_prev(struct btree_iter *iter, struct bpos search, stru
 		}
 		k = bch2_path_level_prev(iter, l, search, min);
 		if (k.k)
-			return bpos_ge(k.k->p, min) ? k : bkey_s_c_null;
+			return bpos_ge(k.k->p, min) ? bch2_key_cache_peek(iter, k)
+						    : bkey_s_c_null;
 		if (bpos_eq(l->b->min_key, POS_MIN))
 			break;
 		search = bpos_predecessor(l->b->min_key);

@@ -8,6 +8,7 @@
 #define _BCACHEFS_BTREE_PATH_H
 
 #include "btree/iter.h"
+#include "btree/key_cache.h"
 
 void bch2_path_init(struct btree_iter *iter);
 int bch2_path_place(struct btree_iter *iter, struct bpos pos);
@@ -21,6 +22,18 @@ void bch2_path_unlock(struct btree_iter *iter);
 int bch2_path_relock(struct btree_iter *iter);
 void bch2_path_forget(struct btree_iter *iter);
 void bch2_path_downgrade(struct btree_iter *iter, bool to_read);
+
+/*
+ * Does the iterator keep an intent lock on its leaf? What it updates through the key
+ * cache is locked there.
+ */
+static inline bool bch2_iter_intent_on_leaf(const struct btree_iter *iter)
+{
+	if (!(iter->flags & BTREE_ITER_intent))
+		return false;
+	return !(iter->flags & BTREE_ITER_cached) ||
+		!bch2_key_cache_uses(iter->trans->c, iter->btree_id, iter->level);
+}
 
 static inline enum six_lock_type bch2_path_lock_want(const struct btree_iter *iter,
 						     unsigned level)

@@ -10,6 +10,7 @@
  */
 #include "bcachefs.h"
 #include "btree/iter.h"
+#include "btree/key_cache.h"
 #include "btree/locking.h"
 #include "btree/path.h"
 
@@ -81,6 +82,7 @@ void bch2_path_unlock(struct btree_iter *iter)
 		l->relock	= l->lock;
 		l->lock		= -1;
 	}
+	bch2_key_cache_iter_unlock(iter);
 }
 
 /**
@@ -108,7 +110,7 @@ int bch2_path_relock(struct btree_iter *iter)
 		}
 		l->relock = -1;
 	}
-	return 0;
+	return bch2_key_cache_iter_relock(iter);
 }
 
 /**
@@ -121,6 +123,7 @@ void bch2_path_forget(struct btree_iter *iter)
 
 	for (level = iter->level; level < BTREE_MAX_DEPTH; level++)
 		iter->path[level].relock = -1;
+	iter->ck_relock = -1;
 }
 
 /**
@@ -133,11 +136,13 @@ void bch2_path_downgrade(struct btree_iter *iter, bool to_read)
 	struct btree_path_level *l = &iter->path[iter->level];
 	unsigned level;
 
-	iter->locks_want = iter->flags & BTREE_ITER_intent ? iter->level + 1 : 0;
+	iter->locks_want = bch2_iter_intent_on_leaf(iter) ? iter->level + 1 : 0;
 	for (level = iter->level + 1; level < BTREE_MAX_DEPTH; level++)
 		bch2_path_unlock_level(iter, level);
 	if (to_read && l->lock == SIX_LOCK_intent) {
 		bch2_trans_downgrade_one(iter->trans, &l->b->six);
 		l->lock = SIX_LOCK_read;
 	}
+	if (to_read)
+		bch2_key_cache_iter_downgrade(iter);
 }

@@ -18,6 +18,7 @@
 #include "btree/bkey.h"
 #include "btree/bkey_methods.h"
 #include "btree/iter.h"
+#include "btree/key_cache.h"
 #include "btree/locking.h"
 #include "btree/trans.h"
 #include "btree/update.h"
@@ -125,30 +126,10 @@ struct bkey_i *bch2_bkey_copy_to_arena(struct btree_trans *trans, struct bkey_s_
 
 /* --- one update --- */
 
-/* What stands at exactly @i's place without this transaction, copied. */
-static int update_read_old(struct btree_trans *trans, struct btree_update_entry *i)
-{
-	struct bkey_s_c old = bch2_btree_iter_peek_slot(i->iter);
-	struct bkey_i *copy;
-
-	if (bkey_err(old))
-		return bkey_err(old);
-	i->old_k = bkey_deleted_at(i->k->k.p);
-	i->old_v = NULL;
-	if (!old.k || bkey_deleted(old.k))
-		return 0;
-	copy = bch2_bkey_copy_to_arena(trans, old, 0);
-	if (IS_ERR(copy))
-		return PTR_ERR(copy);
-	i->old_k = copy->k;
-	i->old_v = &copy->v;
-	return 0;
-}
-
 /* Positions as they are, nothing filtered, nothing of this transaction. */
 #define UPDATE_ITER_FLAGS							\
 	(BTREE_ITER_intent|BTREE_ITER_all_snapshots|BTREE_ITER_snapshot_field|	\
-	 BTREE_ITER_not_extents|BTREE_ITER_no_updates)
+	 BTREE_ITER_not_extents|BTREE_ITER_no_updates|BTREE_ITER_key_cache_fill)
 
 /* An iterator for @i alone, from @src if that one is near. */
 static int update_iter_init(struct btree_trans *trans, struct btree_update_entry *i,
@@ -179,7 +160,8 @@ static int update_replace(struct btree_trans *trans, struct btree_update_entry *
 {
 	const bool run = old->insert_trigger_run || old->overwrite_trigger_run;
 
-	if (WARN_ON_ONCE(run && !(flags & BTREE_UPDATE_overwrite_triggered)))
+	if (WARN_ON_ONCE(run && !(old->flags & BTREE_TRIGGER_norun) &&
+			 !(flags & BTREE_UPDATE_overwrite_triggered)))
 		return -BCH_ERR_update_after_triggers;
 	old->k		= k;
 	old->flags	= flags;
@@ -206,6 +188,105 @@ static int update_insert(struct btree_trans *trans, const struct btree_update_en
 	return 0;
 }
 
+static int update_copy_old(struct btree_trans *trans, struct btree_update_entry *i,
+			   struct bkey_s_c old)
+{
+	struct bkey_i *copy;
+
+	i->old_k = bkey_deleted_at(i->k->k.p);
+	i->old_v = NULL;
+	if (!old.k || bkey_deleted(old.k))
+		return 0;
+	copy = bch2_bkey_copy_to_arena(trans, old, 0);
+	if (IS_ERR(copy))
+		return PTR_ERR(copy);
+	i->old_k = copy->k;
+	i->old_v = &copy->v;
+	return 0;
+}
+
+/* What stands at exactly @i's place without this transaction, copied. */
+static int update_read_old(struct btree_trans *trans, struct btree_update_entry *i)
+{
+	struct bkey_s_c old = bch2_btree_iter_peek_slot(i->iter);
+
+	return bkey_err(old) ?: update_copy_old(trans, i, old);
+}
+
+/* --- the key cache --- */
+
+/* The update of the cached key @cached for the leaf, too (spec 21 section 6.5). */
+static int write_through(struct btree_trans *trans, const struct btree_update_entry *cached)
+{
+	struct btree_update_entry n = *cached;
+	int ret;
+
+	n.cached			= false;
+	n.key_cache_already_flushed	= false;
+	n.insert_trigger_run		= false;
+	n.overwrite_trigger_run		= false;
+	ret = update_iter_init(trans, &n, NULL);
+	if (ret)
+		return ret;
+	ret = bch2_btree_iter_traverse(n.iter) ?: update_insert(trans, &n);
+	if (ret)
+		bch2_trans_iter_exit(n.iter);
+	return ret;
+}
+
+/* Another update of a key that has one pending. */
+static int update_cached_again(struct btree_trans *trans, struct btree_update_entry *have,
+			       struct bkey_i *k, unsigned flags)
+{
+	struct btree_update_entry *twin = bch2_trans_update_find(trans, have->btree_id, false, 0,
+								 k->k.p);
+	struct btree_update_entry n;
+	int ret = update_replace(trans, have, k, flags);
+
+	if (ret)
+		return ret;
+	if (twin)
+		return update_replace(trans, twin, k, flags);
+	if (!bkey_deleted(&k->k))
+		return 0;
+	have->key_cache_already_flushed = true;
+	n = *have;
+	return write_through(trans, &n);
+}
+
+static int update_cached(struct btree_trans *trans, unsigned btree, struct bkey_i *k,
+			 unsigned flags)
+{
+	struct btree_update_entry *have = bch2_trans_update_find(trans, btree, true, 0, k->k.p);
+	struct btree_update_entry n = {
+		.flags		= flags,
+		.btree_id	= btree,
+		.cached		= true,
+		.k		= k,
+	};
+	int ret;
+
+	if (have)
+		return update_cached_again(trans, have, k, flags);
+
+	n.iter = bch2_trans_kmalloc(trans, sizeof(*n.iter));
+	if (IS_ERR(n.iter))
+		return PTR_ERR(n.iter);
+	bch2_trans_iter_init(trans, n.iter, btree, k->k.p, UPDATE_ITER_FLAGS|BTREE_ITER_cached);
+	ret = bch2_key_cache_fill(n.iter) ?:
+		update_copy_old(trans, &n, bkey_i_to_s_c(n.iter->ck->k));
+	if (!ret) {
+		n.key_cache_already_flushed = bkey_deleted(&k->k) ||
+			test_bit(BKEY_CACHED_immediate, &n.iter->ck->flags);
+		ret = update_insert(trans, &n);
+	}
+	if (ret) {
+		bch2_trans_iter_exit(n.iter);
+		return ret;
+	}
+	return n.key_cache_already_flushed ? write_through(trans, &n) : 0;
+}
+
 /**
  * bch2_trans_update_exact - queue an update of exactly one position
  * @trans:	transaction
@@ -216,7 +297,8 @@ static int update_insert(struct btree_trans *trans, const struct btree_update_en
  *		unchanged until the commit
  * @flags:	enum btree_update_flags
  *
- * No whiteouts, no extents, no key cache: what all other updates end in.
+ * No whiteouts, no extents: what all other updates end in. Leaf keys of btrees with
+ * a key cache go there, unless this is BTREE_UPDATE_key_cache_reclaim.
  *
  * Return: 0, an error, or a restart.
  */
@@ -231,6 +313,10 @@ int bch2_trans_update_exact(struct btree_trans *trans, struct btree_iter *iter,
 	};
 	struct btree_update_entry *have;
 	int ret;
+
+	if (!(flags & BTREE_UPDATE_key_cache_reclaim) &&
+	    bch2_key_cache_uses(trans->c, btree, level))
+		return update_cached(trans, btree, k, flags);
 
 	have = bch2_trans_update_find(trans, btree, false, level, k->k.p);
 	if (have)
