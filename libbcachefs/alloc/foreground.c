@@ -372,6 +372,17 @@ static void allocator_not_stuck(struct bch_fs *c, enum bch_watermark w)
 	spin_unlock(&c->alloc.lock);
 }
 
+/* Once in a while: whoever was refused may try again at once. */
+static void warn_stuck(struct bch_fs *c, enum bch_watermark w)
+{
+	const unsigned long next = READ_ONCE(c->alloc.next_warning);
+
+	if (next && time_before(jiffies, next))
+		return;
+	WRITE_ONCE(c->alloc.next_warning, jiffies + 10 * HZ);
+	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u)", w);
+}
+
 /* Wait for free buckets, without locks. 0: try again; a restart; or -ENOSPC. */
 static int wait_for_buckets(struct btree_trans *trans, int stamp,
 			    const struct bch_alloc_request *req)
@@ -380,8 +391,7 @@ static int wait_for_buckets(struct btree_trans *trans, int stamp,
 
 	if (allocator_stuck(c, req->watermark, stamp)) {
 		allocator_not_stuck(c, req->watermark);
-		bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u)",
-			 req->watermark);
+		warn_stuck(c, req->watermark);
 		return -BCH_ERR_ENOSPC_bucket_alloc;
 	}
 

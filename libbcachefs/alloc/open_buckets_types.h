@@ -88,6 +88,7 @@ struct bch_fs_alloc {
 		int		stamp;
 		unsigned long	since;		/* jiffies */
 	}			stuck[BCH_WATERMARK_NR];
+	unsigned long		next_warning;	/* jiffies; not before */
 
 	struct write_point	*wp_btree;
 	struct write_point	*wp_copygc;

@@ -162,7 +162,8 @@ static void start_numbers(struct bch_fs *c, u64 cur_seq, u64 last_seq)
 	w->last_flush	= jiffies;
 	w->first_pending = BCH_SB_CLEAN(c->disk_sb.sb);
 	w->stopping	= false;
-	w->replay_done	= last_seq == cur_seq;
+	/* What recovery changed is in the overlay, though not in the journal. */
+	w->replay_done	= last_seq == cur_seq && !c->journal.keys.nr;
 	w->nr_marked	= 0;
 	w->flushes_out	= 0;
 	w->reclaim_flush = false;
