@@ -35,6 +35,9 @@ int bch2_foreground_maybe_merge(struct btree_trans *trans, struct btree_iter *it
 /* Is the estimate of @b below what is worth looking at siblings? */
 bool bch2_btree_node_merge_wanted(const struct bch_fs *c, const struct btree *b);
 
+/* Everywhere; the pass merge_btree_nodes. */
+int bch2_merge_btree_nodes(struct bch_fs *c);
+
 /* Copy @b, which iter stands on at its level, to a new place. */
 int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, struct btree *b,
 			    unsigned commit_flags);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pointers to nodes that are reachable: other replicas, more sectors written
- * (spec 21 §11.3, §9.4 step 2); and the check of an interior node against its
- * children's ranges (§15.1).
+ * (spec 21 §11.3, §9.4 step 2).
  *
  * Invariant: the key in the node's memory and the key in its parent, or the root
  * record, change together: the node is intent locked throughout.
@@ -10,6 +9,7 @@
 #include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 
 #include "bcachefs.h"
 #include "btree/bkey.h"
@@ -19,35 +19,35 @@
 #include "btree/interior.h"
 #include "btree/interior_priv.h"
 #include "btree/locking.h"
-#include "btree/node_check.h"
 #include "btree/trans.h"
 #include "btree/update.h"
-#include "sb/fsck_err.h"
 #include "util/log.h"
-#include "util/printbuf.h"
 
-#define UPDATE_KEY_COMMIT	(BCH_WATERMARK_interior_updates|	\
-				 BCH_TRANS_COMMIT_no_enospc|		\
-				 BCH_TRANS_COMMIT_no_check_rw|		\
-				 BCH_TRANS_COMMIT_journal_reclaim)
-
-/* --- changing a pointer --- */
-
-static int add_record(struct btree_trans *trans, unsigned type, unsigned btree, unsigned level,
-		      const struct bkey_i *k)
+/**
+ * btree_update_journal_key - add a record with one pointer to a transaction
+ * @trans:	transaction
+ * @type:	enum bch_jset_entry_type
+ * @btree:	btree
+ * @level:	of the key; for roots that of the node
+ * @k:		pointer, copied
+ *
+ * Return: 0, -ENOMEM or a restart.
+ */
+int btree_update_journal_key(struct btree_trans *trans, unsigned type, unsigned btree,
+			     unsigned level, const struct bkey_i *k)
 {
-	struct jset_entry *e = bch2_trans_jset_entry_alloc(trans, 1 + k->k.u64s);
+	struct jset_entry *e = bch2_trans_jset_entry_alloc(trans, k->k.u64s);
 
 	if (IS_ERR(e))
 		return PTR_ERR(e);
-	memset(e, 0, sizeof(*e));
-	e->u64s		= cpu_to_le16(k->k.u64s);
 	e->btree_id	= btree;
 	e->level	= level;
 	e->type		= type;
-	memcpy(jset_entry_data(e), k, k->k.u64s * sizeof(u64));
+	memcpy(jset_entry_data(e), k, bkey_bytes(&k->k));
 	return 0;
 }
+
+/* --- changing a pointer --- */
 
 static int update_root_key(struct btree_trans *trans, struct btree *b, struct bkey_i *new,
 			   bool skip_triggers)
@@ -60,8 +60,10 @@ static int update_root_key(struct btree_trans *trans, struct btree *b, struct bk
 					  bkey_i_to_s_c(&b->key), bkey_i_to_s(new),
 					  BTREE_TRIGGER_transactional);
 	return ret ?:
-		add_record(trans, BCH_JSET_ENTRY_overwrite, b->btree_id, b->level + 1, &b->key) ?:
-		add_record(trans, BCH_JSET_ENTRY_btree_root, b->btree_id, b->level, new);
+		btree_update_journal_key(trans, BCH_JSET_ENTRY_overwrite, b->btree_id,
+					 b->level + 1, &b->key) ?:
+		btree_update_journal_key(trans, BCH_JSET_ENTRY_btree_root, b->btree_id,
+					 b->level, new);
 }
 
 static int update_parent_key(struct btree_trans *trans, struct btree *b, struct bkey_i *new,
@@ -79,6 +81,20 @@ static int update_parent_key(struct btree_trans *trans, struct btree *b, struct 
 	return ret;
 }
 
+/*
+ * The pointer is still on its way to the journal (§11.3): what is changed now would
+ * be overtaken by it.
+ */
+static int wait_reachable(struct btree_trans *trans, struct btree *b)
+{
+	struct bch_fs *c = trans->c;
+
+	bch2_trans_unlock(trans);
+	wait_event(c->btree.interior.wait,
+		   !test_bit_acquire(BTREE_NODE_will_make_reachable, &b->flags));
+	return bch2_trans_restart(trans, BCH_ERR_transaction_restart_relock);
+}
+
 /**
  * bch2_btree_node_update_key - replace the pointer to a reachable node
  * @trans:		transaction without other updates
@@ -88,16 +104,19 @@ static int update_parent_key(struct btree_trans *trans, struct btree *b, struct 
  * @commit_flags:	more flags for the commit
  * @skip_triggers:	the space it uses does not change
  *
- * Return: 0, a restart, or an error.
+ * Waits until a new node is in the journal. Return: 0, a restart, or an error.
  */
 int bch2_btree_node_update_key(struct btree_trans *trans, struct btree_iter *iter,
 			       struct btree *b, const struct bkey_i *new_key,
 			       unsigned commit_flags, bool skip_triggers)
 {
 	const bool root = bch2_btree_iter_root_level(iter) == b->level;
-	struct bkey_i *new = bch2_trans_kmalloc(trans, new_key->k.u64s * sizeof(u64));
+	struct bkey_i *new;
 	int ret;
 
+	if (test_bit(BTREE_NODE_will_make_reachable, &b->flags))
+		return wait_reachable(trans, b);
+	new = bch2_trans_kmalloc(trans, bkey_bytes(&new_key->k));
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	bkey_copy(new, new_key);
@@ -109,7 +128,7 @@ int bch2_btree_node_update_key(struct btree_trans *trans, struct btree_iter *ite
 
 	ret   = (root ? update_root_key(trans, b, new, skip_triggers)
 		      : update_parent_key(trans, b, new, skip_triggers)) ?:
-		bch2_trans_commit(trans, NULL, NULL, UPDATE_KEY_COMMIT|commit_flags);
+		bch2_trans_commit(trans, NULL, NULL, BTREE_INTERIOR_COMMIT_FLAGS|commit_flags);
 	if (!ret) {
 		btree_node_lock_write_nofail(trans, b);
 		bch2_btree_node_set_key(trans->c, b, new_key);
@@ -145,7 +164,7 @@ static int update_sectors(struct btree_trans *trans, struct btree *b, unsigned s
 	if (test_bit(BTREE_NODE_dead, &b->flags))
 		return 0;
 
-	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, BTREE_MAX_DEPTH,
+	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, b->level + 1U,
 				  b->level, BTREE_ITER_intent);
 	ret = bch2_btree_iter_traverse(&iter);
 	if (ret || bch2_btree_iter_leaf(&iter) != b)
@@ -154,7 +173,8 @@ static int update_sectors(struct btree_trans *trans, struct btree *b, unsigned s
 	bkey_copy(&new.key, &b->key);
 	if (new.key.k.type != KEY_TYPE_btree_ptr_v2)
 		goto out;
-	v->sectors_written = cpu_to_le16(sectors_written);
+	if (sectors_written)
+		v->sectors_written = cpu_to_le16(sectors_written);
 	if (failed)
 		drop_devs(&new.key, failed);
 	if (bkey_val_bytes(&new.key.k) <= sizeof(*v)) {
@@ -174,7 +194,7 @@ out:
  * bch2_btree_node_update_key_sectors - a write of a node is complete
  * @c:			filesystem; no locks held
  * @b:			node, pinned by the caller
- * @sectors_written:	of the node, sectors
+ * @sectors_written:	of the node, sectors; 0: as before
  * @failed:		devices that do not have it; may be NULL
  *
  * Return: 0, also if the node has left the btree; -BCH_ERR_btree_node_write_all_failed;
@@ -187,57 +207,7 @@ int bch2_btree_node_update_key_sectors(struct bch_fs *c, struct btree *b,
 	struct btree_trans *trans = bch2_trans_get(c);
 	int ret;
 
-	if (IS_ERR(trans))
-		return PTR_ERR(trans);
 	ret = lockrestart_do(trans, update_sectors(trans, b, sectors_written, failed));
 	bch2_trans_put(trans);
 	return ret;
-}
-
-/* --- the partition property --- */
-
-static void check_report(struct bch_fs *c, const struct btree *b, const char *what,
-			 struct bpos expected)
-{
-	CLASS(printbuf, buf)();
-
-	bch2_btree_id_level_to_text(&buf, b->btree_id, b->level);
-	prt_printf(&buf, ": %s, expected ", what);
-	bch2_bpos_to_text(&buf, expected);
-	bch_err(c, "btree topology error: %s", printbuf_str(&buf));
-}
-
-/**
- * bch2_btree_node_check_children - do the children of a node partition its range?
- * @c:	filesystem
- * @b:	interior node, locked
- *
- * Spec 21 §1, §15.1. Nothing is said while replay is not finished: the children
- * are then those of node and overlay together.
- *
- * Return: 0 or what the error policy makes of a topology error.
- */
-int bch2_btree_node_check_children(struct bch_fs *c, struct btree *b)
-{
-	struct bpos expected = b->min_key;
-
-	if (!b->level || !test_bit(BCH_FS_replay_done, &c->flags))
-		return 0;
-
-	for (u32 i = 0; i < b->nr_keys; i++) {
-		struct bkey u;
-		const struct bkey_s_c k = bkey_disassemble(b, btree_node_key(b, i), &u);
-		const struct bch_btree_ptr_v2 *v = (const void *) k.v;
-
-		if (k.k->type == KEY_TYPE_btree_ptr_v2 && !bpos_eq(v->min_key, expected)) {
-			check_report(c, b, "child begins at the wrong position", expected);
-			return bch2_topology_error(c);
-		}
-		expected = bpos_eq(k.k->p, SPOS_MAX) ? SPOS_MAX : bpos_successor(k.k->p);
-		if (i + 1 == b->nr_keys && !bpos_eq(k.k->p, b->max_key)) {
-			check_report(c, b, "last child ends at the wrong position", b->max_key);
-			return bch2_topology_error(c);
-		}
-	}
-	return 0;
 }

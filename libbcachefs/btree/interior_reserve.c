@@ -3,9 +3,9 @@
  * What an interior update needs before it touches anything: space on devices,
  * memory for nodes, the update itself (spec 21 §11.1 step 2).
  *
- * Invariant: after btree_update_start() making nodes cannot fail. Space that an
- * abandoned update leaves is kept for the next one, because taking it may have
- * been what made the attempt restart.
+ * Invariant: after btree_update_start() making nodes cannot fail. Space and memory
+ * that an abandoned update leaves are kept for the next one, because taking them
+ * may have been what made the attempt restart.
  */
 #include <linux/err.h>
 #include <linux/random.h>
@@ -15,13 +15,14 @@
 #include "bcachefs.h"
 #include "btree/bkey.h"
 #include "btree/cache.h"
+#include "btree/commit.h"
 #include "btree/interior.h"
 #include "btree/interior_priv.h"
 #include "btree/node_check.h"
 #include "btree/node_insert.h"
 #include "btree/trans.h"
+#include "journal/journal.h"
 #include "journal/pins.h"
-#include "util/log.h"
 
 /**
  * btree_update_watermark - how deep an interior update may dig into free buckets
@@ -41,9 +42,9 @@ unsigned btree_update_watermark(unsigned btree_id, unsigned level, unsigned comm
 				      ? BCH_WATERMARK_btree_copygc : BCH_WATERMARK_btree));
 }
 
-/* --- space --- */
+/* --- space and memory --- */
 
-static bool reserve_pop(struct bch_fs *c, struct btree_node_space *space)
+static bool space_pop(struct bch_fs *c, struct btree_node_space *space)
 {
 	struct bch_fs_btree_interior *in = &c->btree.interior;
 	bool ret;
@@ -56,7 +57,7 @@ static bool reserve_pop(struct bch_fs *c, struct btree_node_space *space)
 	return ret;
 }
 
-static void reserve_push(struct bch_fs *c, struct btree_node_space *space)
+static void space_push(struct bch_fs *c, struct btree_node_space *space)
 {
 	struct bch_fs_btree_interior *in = &c->btree.interior;
 	bool kept;
@@ -70,12 +71,53 @@ static void reserve_push(struct bch_fs *c, struct btree_node_space *space)
 		c->up.open_buckets_put(c, &space->ob);
 }
 
+static struct btree *mem_pop(struct bch_fs *c)
+{
+	struct bch_fs_btree_interior *in = &c->btree.interior;
+	struct btree *b = NULL;
+
+	mutex_lock(&in->lock);
+	if (in->nr_mem)
+		b = in->mem[--in->nr_mem];
+	mutex_unlock(&in->lock);
+	return b;
+}
+
+static void mem_push(struct bch_fs *c, struct btree *b)
+{
+	struct bch_fs_btree_interior *in = &c->btree.interior;
+	bool kept;
+
+	mutex_lock(&in->lock);
+	kept = in->nr_mem < BTREE_RESERVE_CACHE;
+	if (kept)
+		in->mem[in->nr_mem++] = b;
+	mutex_unlock(&in->lock);
+	if (!kept)
+		bch2_btree_node_put(c, b);
+}
+
+/**
+ * btree_update_reserves_drop - give back what is kept for the next updates
+ * @c:	filesystem; open buckets must be closed before the allocator ends
+ */
+void btree_update_reserves_drop(struct bch_fs *c)
+{
+	struct btree_node_space space;
+	struct btree *b;
+
+	while (space_pop(c, &space))
+		c->up.open_buckets_put(c, &space.ob);
+	while ((b = mem_pop(c)))
+		bch2_btree_node_put(c, b);
+}
+
 static int space_alloc(struct btree_trans *trans, struct btree_node_space *space,
 		       unsigned watermark)
 {
 	struct bch_fs *c = trans->c;
 
-	if (reserve_pop(c, space))
+	if (space_pop(c, space))
 		return 0;
 
 	memset(space, 0, sizeof(*space));
@@ -86,48 +128,98 @@ static int space_alloc(struct btree_trans *trans, struct btree_node_space *space
 				      c->opts.metadata_replicas, watermark, &space->ob);
 }
 
+/* LK-7: whatever may sleep for memory does so without node locks. */
+static struct btree *mem_alloc(struct btree_trans *trans)
+{
+	struct btree *b = mem_pop(trans->c);
+
+	if (b)
+		return b;
+	bch2_trans_unlock(trans);
+	return bch2_btree_node_mem_alloc(trans->c);
+}
+
 static int builder_fill(struct btree_trans *trans, struct btree_builder *bld, unsigned nr,
 			unsigned watermark)
 {
-	while (bld->nr_space < nr) {
-		const int ret = space_alloc(trans, &bld->space[bld->nr_space], watermark);
+	int ret;
 
-		if (ret)
-			return ret;
-		bld->nr_space++;
-	}
 	while (bld->nr_mem < nr) {
-		struct btree *b = bch2_btree_node_mem_alloc(trans->c);
+		struct btree *b = mem_alloc(trans);
 
 		if (!b)
 			return -BCH_ERR_ENOMEM_btree_node_mem;
 		bld->mem[bld->nr_mem++] = b;
 	}
-	return 0;
+	ret = bch2_trans_relock(trans);
+	while (!ret && bld->nr_space < nr) {
+		ret = space_alloc(trans, &bld->space[bld->nr_space], watermark);
+		if (!ret)
+			bld->nr_space++;
+	}
+	return ret ?: bch2_trans_relock(trans);
+}
+
+static struct btree_builder *builder_alloc(struct btree_trans *trans)
+{
+	struct btree_builder *bld = kzalloc(sizeof(*bld), GFP_NOWAIT|__GFP_NOWARN);
+	struct btree_update *as = kzalloc(sizeof(*as), GFP_NOWAIT|__GFP_NOWARN);
+
+	if (!bld || !as) {
+		bch2_trans_unlock(trans);
+		bld = bld ?: kzalloc(sizeof(*bld), GFP_KERNEL);
+		as = as ?: kzalloc(sizeof(*as), GFP_KERNEL);
+	}
+	if (!bld || !as) {
+		kfree(bld);
+		kfree(as);
+		return NULL;
+	}
+	bld->as = as;
+	return bld;
+}
+
+/* Step 1: while the journal is nearly full, only those go on who make room in it. */
+static int wait_for_journal(struct btree_trans *trans, unsigned watermark, unsigned commit_flags)
+{
+	struct bch_fs *c = trans->c;
+	struct journal_res unused = {};
+
+	if (watermark >= BCH_WATERMARK_reclaim || !bch2_journal_watermark_low(c))
+		return 0;
+	if (commit_flags & BCH_TRANS_COMMIT_journal_reclaim)
+		return -BCH_ERR_journal_reclaim_would_deadlock;
+	return drop_locks_do(trans, bch2_journal_res_get(c, &unused, 1,
+							 watermark|JOURNAL_RES_GET_CHECK));
 }
 
 /**
  * btree_update_start - get everything an update may need
  * @trans:		transaction; the nodes to be replaced are intent locked
- * @bld:		to be filled; abandon or publish it afterwards
  * @btree_id:		btree
+ * @level:		of the lowest node that is replaced
  * @nr_nodes:		nodes it may make
- * @commit_flags:	watermark
+ * @commit_flags:	watermark and flags of the commit that needs it
  *
- * Return: 0; a restart; -ENOSPC and -ENOMEM kinds. @bld is empty after an error.
+ * Locks may be dropped and taken again in between. Return: a builder, to be
+ * abandoned or published; ERR_PTR: a restart, a want of space or memory, or
+ * journal_reclaim_would_deadlock.
  */
-int btree_update_start(struct btree_trans *trans, struct btree_builder *bld, unsigned btree_id,
-		       unsigned nr_nodes, unsigned commit_flags)
+struct btree_builder *btree_update_start(struct btree_trans *trans, unsigned btree_id,
+					 unsigned level, unsigned nr_nodes,
+					 unsigned commit_flags)
 {
+	const unsigned watermark = btree_update_watermark(btree_id, level, commit_flags);
 	struct bch_fs *c = trans->c;
-	int ret;
+	struct btree_builder *bld;
+	int ret = wait_for_journal(trans, watermark, commit_flags);
 
-	memset(bld, 0, offsetof(struct btree_builder, space));
-	bld->nr_space = bld->nr_mem = bld->used = 0;
+	if (ret)
+		return ERR_PTR(ret);
+	bld = builder_alloc(trans);
+	if (!bld)
+		return ERR_PTR(-BCH_ERR_ENOMEM_btree_interior_update);
 
-	bld->as = kzalloc(sizeof(*bld->as), GFP_KERNEL);
-	if (!bld->as)
-		return -BCH_ERR_ENOMEM_btree_interior_update;
 	bld->as->c		= c;
 	bld->as->btree_id	= btree_id;
 	INIT_LIST_HEAD(&bld->as->list);
@@ -136,33 +228,27 @@ int btree_update_start(struct btree_trans *trans, struct btree_builder *bld, uns
 	/* one for the maker: the update cannot end before it is published */
 	atomic_set(&bld->as->nr_writing, 1);
 
-	ret   = builder_fill(trans, bld, nr_nodes, commit_flags & BCH_WATERMARK_MASK) ?:
-		bch2_trans_relock(trans);
-	if (ret)
+	ret = builder_fill(trans, bld, nr_nodes, watermark);
+	if (ret) {
 		btree_update_abandon(c, bld);
-	return ret;
+		return ERR_PTR(ret);
+	}
+	return bld;
 }
 
-static void node_forget(struct bch_fs *c, struct btree *b)
-{
-	set_bit(BTREE_NODE_dead, &b->flags);
-	bch2_btree_node_put(c, b);
-}
-
-/* Give back what was not used. */
+/* Keep what was not used. */
 static void builder_leftovers(struct bch_fs *c, struct btree_builder *bld, unsigned from)
 {
 	for (unsigned i = from; i < bld->nr_space; i++)
-		reserve_push(c, &bld->space[i]);
+		space_push(c, &bld->space[i]);
 	for (unsigned i = from; i < bld->nr_mem; i++)
-		node_forget(c, bld->mem[i]);
-	bld->nr_space = bld->nr_mem = 0;
+		mem_push(c, bld->mem[i]);
 }
 
 /**
  * btree_update_abandon - end an update that nobody has seen
  * @c:		filesystem
- * @bld:	started; nodes that were made are forgotten
+ * @bld:	started; nodes that were made are forgotten; freed
  */
 void btree_update_abandon(struct bch_fs *c, struct btree_builder *bld)
 {
@@ -170,17 +256,18 @@ void btree_update_abandon(struct bch_fs *c, struct btree_builder *bld)
 		bch2_btree_node_put(c, bld->as->old[i].b);
 	builder_leftovers(c, bld, 0);
 	kfree(bld->as);
-	bld->as = NULL;
+	kfree(bld);
 }
 
 /**
  * btree_update_leftovers - keep what a successful update did not need
  * @c:		filesystem
- * @bld:	the nodes of its update are all made
+ * @bld:	the nodes of its update are all made; freed
  */
 void btree_update_leftovers(struct bch_fs *c, struct btree_builder *bld)
 {
 	builder_leftovers(c, bld, bld->used);
+	kfree(bld);
 }
 
 /* --- nodes --- */
@@ -262,45 +349,67 @@ struct btree_update_old *btree_update_old_node(struct bch_fs *c, struct btree_bu
 	return o;
 }
 
+/* Words of keys of a range when packed with @fmt, which was made for them. */
+static u32 range_u64s(const struct node_range *r, const struct bkey_format *fmt)
+{
+	u32 u64s = 0;
+
+	for (u32 i = r->first; i < r->end; i++) {
+		const struct bkey_packed *k = btree_node_key(r->b, i);
+
+		u64s += k->u64s - bkey_packed_key_u64s(&r->b->format, k) + fmt->key_u64s;
+	}
+	return u64s;
+}
+
 /**
- * btree_update_format - format for a node with part of another's keys
+ * btree_update_format - format for a node with keys of others
  * @c:		filesystem
- * @b:		node the keys come from
+ * @src:	keys it gets
+ * @nr:		number of sources
  * @min:	range of the new node
  * @max:	its end
+ * @extra_u64s:	words of keys that it gets besides, not packed
+ * @fmt:	result
  *
- * The tightest one, unless keys would not fit with it: then that of @b (spec 20
- * §6.3).
+ * The tightest one, unless keys would not fit with it: then that of the only
+ * source (spec 20 §6.3).
+ *
+ * Return: false: the keys of several sources do not fit.
  */
-struct bkey_format btree_update_format(struct bch_fs *c, const struct btree *b,
-				       struct bpos min, struct bpos max)
+bool btree_update_format(struct bch_fs *c, const struct node_range *src, unsigned nr,
+			 struct bpos min, struct bpos max, unsigned extra_u64s,
+			 struct bkey_format *fmt)
 {
 	struct bkey_format_state s;
-	struct bkey_format fmt;
+	u32 u64s = extra_u64s;
 
 	bch2_bkey_format_init(&s);
 	bch2_bkey_format_add_pos(&s, min);
 	bch2_bkey_format_add_pos(&s, max);
-	bch2_btree_node_format_add(&s, b, min, max);
-	fmt = bch2_bkey_format_done(&s);
+	for (unsigned i = 0; i < nr; i++)
+		bch2_btree_node_format_add(&s, src[i].b, min, max);
+	*fmt = bch2_bkey_format_done(&s);
 
-	if (!bch2_btree_node_u64s_fit(c, bch2_btree_node_u64s_with_format(b, &fmt)))
-		fmt = b->format;
-	return fmt;
+	for (unsigned i = 0; i < nr; i++)
+		u64s += range_u64s(&src[i], fmt);
+	if (bch2_btree_node_u64s_fit(c, u64s))
+		return true;
+	*fmt = src[0].b->format;
+	return nr == 1;
 }
 
 /**
  * btree_update_copy_keys - append keys of a node to a new one
  * @n:		new node
- * @b:		node whose keys [@first, @end) are copied
- * @first:	index of the first key
- * @end:	index behind the last
+ * @src:	keys
  */
-void btree_update_copy_keys(struct btree *n, const struct btree *b, u32 first, u32 end)
+void btree_update_copy_keys(struct btree *n, const struct node_range *src)
 {
-	for (u32 i = first; i < end; i++) {
+	for (u32 i = src->first; i < src->end; i++) {
 		struct bkey u;
 
-		bch2_btree_node_append_sorted(n, bkey_disassemble(b, btree_node_key(b, i), &u));
+		bch2_btree_node_append_sorted(n, bkey_disassemble(src->b,
+						btree_node_key(src->b, i), &u));
 	}
 }

@@ -11,7 +11,6 @@
 #include <linux/kernel.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
-#include <linux/slab.h>
 
 #include "bcachefs.h"
 #include "btree/bkey.h"
@@ -23,7 +22,6 @@
 #include "btree/node_check.h"
 #include "btree/node_insert.h"
 #include "btree/trans.h"
-#include "journal/overlay.h"
 #include "util/log.h"
 
 /* --- decisions (spec 21 §10.2) --- */
@@ -43,18 +41,6 @@ static bool compacting_helps(const struct bch_fs *c, const struct btree *b, unsi
 	return first + next <= c->opts.btree_node_size;
 }
 
-/* Is there a deletion of this child in the journal, not replayed yet? */
-static bool pivot_is_going(const struct btree_trans *trans, const struct btree *b,
-			   struct bpos pos)
-{
-	const struct bkey_i *k;
-
-	if (!b->level || !trans->replay_unfinished)
-		return false;
-	k = bch2_journal_keys_peek_slot(trans->c, b->btree_id, b->level, pos);
-	return k && bkey_deleted(&k->k);
-}
-
 /*
  * How many keys stay in the left half: until 3/5 of the words, at least one, not
  * all. 0: the node cannot be split.
@@ -70,7 +56,7 @@ static u32 split_point(const struct btree_trans *trans, const struct btree *b)
 
 		words += k->u64s;
 		n++;
-		if (!pivot_is_going(trans, b, bkey_disassemble(b, k, &u).k->p))
+		if (!btree_pivot_is_going(trans, b, bkey_disassemble(b, k, &u).k->p))
 			best = n;
 		if (words >= target && best)
 			break;
@@ -85,6 +71,24 @@ static struct bpos key_pos(const struct btree *b, u32 i)
 	return bkey_disassemble(b, btree_node_key(b, i), &u).k->p;
 }
 
+/* The first key at or behind a shard's begin nearest to the middle; 0: none inside. */
+static u32 shard_split_point(const struct bch_fs *c, const struct btree *b, struct bpos *right)
+{
+	struct bpos start = b->min_key;
+	u32 best = 0;
+
+	while (btree_shard_boundary_in(c, b, start, &start)) {
+		const u32 at = bch2_btree_node_search(b, start);
+
+		if (at && at < b->nr_keys &&
+		    (!best || abs_diff(at, b->nr_keys / 2) < abs_diff(best, b->nr_keys / 2))) {
+			best	= at;
+			*right	= start;
+		}
+	}
+	return best;
+}
+
 /* --- building --- */
 
 /* The nodes of one level that replace one old node. */
@@ -92,6 +96,21 @@ struct level_new {
 	struct btree		*n[2];
 	unsigned		nr;
 };
+
+/* A node [@min, @max] with keys [@first, @end) of @b, and room for more. */
+static struct btree *build_node(struct bch_fs *c, struct btree_builder *bld,
+				const struct btree *b, u32 first, u32 end, struct bpos min,
+				struct bpos max, unsigned extra_u64s)
+{
+	const struct node_range src = { .b = b, .first = first, .end = end };
+	struct bkey_format fmt;
+	struct btree *n;
+
+	btree_update_format(c, &src, 1, min, max, extra_u64s, &fmt);
+	n = btree_update_new_node(bld, b->level, min, max, fmt, b->generation + 1);
+	btree_update_copy_keys(n, &src);
+	return n;
+}
 
 static void insert_children(struct bch_fs *c, struct level_new *l, const struct level_new *below)
 {
@@ -106,40 +125,40 @@ static void insert_children(struct bch_fs *c, struct level_new *l, const struct 
 	}
 }
 
-/* Replace @b by one or two nodes; @below: pointers that it gets. */
-static void build_level(struct btree_trans *trans, struct btree_builder *bld, struct btree *b,
-			const struct level_new *below, unsigned u64s, struct level_new *l)
+/* Replace @b by one or two nodes; @below: pointers that it gets, or NULL. */
+static int build_level(struct btree_trans *trans, struct btree_builder *bld, struct btree *b,
+		       const struct level_new *below, struct level_new *l)
 {
 	struct bch_fs *c = trans->c;
-	const u32 generation = btree_node_generation(b) + 1;
-	const u32 left = compacting_helps(c, b, u64s) ? 0 : split_point(trans, b);
+	const unsigned extra = below ? BTREE_SPLIT_PARENT_U64s : 0;
+	struct bpos right = POS_MIN;
+	u32 left = shard_split_point(c, b, &right);
+	int ret = 0;
 
+	if (!left && !compacting_helps(c, b, below ? extra : BKEY_U64s_MAX)) {
+		left = split_point(trans, b);
+		if (left)
+			right = bpos_successor(key_pos(b, left - 1));
+	}
+
+	l->nr = left ? 2 : 1;
 	if (!left) {
-		l->n[0] = btree_update_new_node(bld, b->level, b->min_key, b->max_key,
-						btree_update_format(c, b, b->min_key, b->max_key),
-						generation);
-		btree_update_copy_keys(l->n[0], b, 0, b->nr_keys);
-		l->nr = 1;
+		l->n[0] = build_node(c, bld, b, 0, b->nr_keys, b->min_key, b->max_key, extra);
 	} else {
-		const struct bpos pivot = key_pos(b, left - 1);
-		const struct bpos right = bpos_successor(pivot);
-
-		l->n[0] = btree_update_new_node(bld, b->level, b->min_key, pivot,
-						btree_update_format(c, b, b->min_key, pivot),
-						generation);
-		l->n[1] = btree_update_new_node(bld, b->level, right, b->max_key,
-						btree_update_format(c, b, right, b->max_key),
-						generation);
-		btree_update_copy_keys(l->n[0], b, 0, left);
-		btree_update_copy_keys(l->n[1], b, left, b->nr_keys);
-		l->nr = 2;
+		l->n[0] = build_node(c, bld, b, 0, left, b->min_key, bpos_predecessor(right),
+				     extra);
+		l->n[1] = build_node(c, bld, b, left, b->nr_keys, right, b->max_key, extra);
 	}
 
 	if (below)
 		insert_children(c, l, below);
-	for (unsigned i = 0; i < l->nr; i++)
+	for (unsigned i = 0; i < l->nr; i++) {
 		btree_update_node_filled(c, l->n[i]);
+		if (b->level && !ret)
+			ret = btree_node_check_children(trans, l->n[i]);
+	}
 	btree_update_old_node(c, bld, b);
+	return ret;
 }
 
 /* A root above two nodes. */
@@ -184,8 +203,7 @@ static int plan_levels(struct btree_trans *trans, struct btree_iter *iter, unsig
 		if (level == bch2_btree_iter_root_level(iter))
 			break;
 		parent = bch2_btree_iter_node(iter, level + 1);
-		if (bch2_btree_node_has_room(c, parent, BTREE_SPLIT_PARENT_U64s) &&
-		    !test_bit(BTREE_NODE_need_rewrite, &parent->flags))
+		if (bch2_btree_node_has_room(c, parent, BTREE_SPLIT_PARENT_U64s))
 			break;
 		level++;
 	}
@@ -193,24 +211,55 @@ static int plan_levels(struct btree_trans *trans, struct btree_iter *iter, unsig
 	return 0;
 }
 
-static void build_all(struct btree_trans *trans, struct btree_builder *bld,
-			       struct btree_iter *iter, unsigned top)
+static int build_all(struct btree_trans *trans, struct btree_builder *bld,
+		     struct btree_iter *iter, unsigned top)
 {
 	struct level_new below = {}, l = {};
-	const bool top_is_root = top == bch2_btree_iter_root_level(iter);
+	const struct btree *root;
 
 	for (unsigned level = iter->level; level <= top; level++) {
-		build_level(trans, bld, bch2_btree_iter_node(iter, level),
-			    level > iter->level ? &below : NULL,
-			    level > iter->level ? BTREE_SPLIT_PARENT_U64s : BKEY_U64s_MAX, &l);
+		int ret = build_level(trans, bld, bch2_btree_iter_node(iter, level),
+				      level > iter->level ? &below : NULL, &l);
+		if (ret)
+			return ret;
 		below = l;
 	}
-	if (top_is_root) {
-		const struct btree *root = l.nr > 1 ? build_root(trans->c, bld, &l) : l.n[0];
-
-		for (unsigned i = 0; i < bld->as->nr_new; i++)
-			bld->as->new[i].root = bld->as->new[i].b == root;
+	if (top < bch2_btree_iter_root_level(iter))
+		return 0;
+	if (l.nr > 1 && top == BTREE_MAX_DEPTH - 1) {
+		bch_err(trans->c, "btree %s cannot become deeper",
+			bch2_btree_id_name(iter->btree_id));
+		return -BCH_ERR_ENOSPC_btree_depth;
 	}
+	root = l.nr > 1 ? build_root(trans->c, bld, &l) : l.n[0];
+	for (unsigned i = 0; i < bld->as->nr_new; i++)
+		bld->as->new[i].root = bld->as->new[i].b == root;
+	return 0;
+}
+
+static int split(struct btree_trans *trans, struct btree_iter *iter, unsigned commit_flags)
+{
+	struct btree_builder *bld;
+	struct btree *parent;
+	unsigned top;
+	int ret;
+
+	ret = plan_levels(trans, iter, &top);
+	if (ret)
+		return ret;
+	bld = btree_update_start(trans, iter->btree_id, iter->level,
+				 2 * (top - iter->level + 1) + 1, commit_flags);
+	if (IS_ERR(bld))
+		return PTR_ERR(bld);
+
+	ret = build_all(trans, bld, iter, top);
+	if (ret) {
+		btree_update_abandon(trans->c, bld);
+		return ret;
+	}
+	parent = top < bch2_btree_iter_root_level(iter) ? bch2_btree_iter_node(iter, top + 1)
+							: NULL;
+	return btree_update_publish(trans, bld, parent);
 }
 
 /**
@@ -227,79 +276,41 @@ static void build_all(struct btree_trans *trans, struct btree_builder *bld,
 int bch2_btree_split_leaf(struct btree_trans *trans, struct btree_iter *iter,
 			  unsigned commit_flags)
 {
-	struct bch_fs *c = trans->c;
-	const unsigned wm = btree_update_watermark(iter->btree_id, iter->level, commit_flags);
-	struct btree_builder *bld;
-	struct btree *parent = NULL;
-	unsigned top;
-	int ret;
+	int ret = split(trans, iter, commit_flags);
 
-	ret = plan_levels(trans, iter, &top);
-	if (ret)
-		goto out;
-	if (top == BTREE_MAX_DEPTH - 1) {
-		bch_err(c, "btree %s cannot become deeper", bch2_btree_id_name(iter->btree_id));
-		ret = -BCH_ERR_ENOSPC_btree_depth;
-		goto out;
-	}
-
-	bld = kmalloc(sizeof(*bld), GFP_KERNEL);
-	if (!bld) {
-		ret = -BCH_ERR_ENOMEM_btree_interior_update;
-		goto out;
-	}
-	ret = btree_update_start(trans, bld, iter->btree_id, 2 * (top - iter->level + 1) + 1, wm);
-	if (ret)
-		goto free;
-
-	if (top < bch2_btree_iter_root_level(iter))
-		parent = bch2_btree_iter_node(iter, top + 1);
-	build_all(trans, bld, iter, top);
-
-	ret = btree_update_lock(trans, bld, parent);
-	if (ret)
-		btree_update_abandon(c, bld);
-	else
-		btree_update_publish(trans, bld, parent);
-free:
-	kfree(bld);
-out:
-	bch2_btree_iter_downgrade(iter);
+	/* levels above have lost keys to merges since somebody last looked */
+	if (!ret)
+		ret = bch2_foreground_maybe_merge(trans, iter, iter->level + 1, commit_flags);
+	if (!ret)
+		bch2_btree_iter_downgrade(iter);
 	return ret;
 }
 
 /* The root that @iter stands on, copied, under a new one. */
 static int root_raise(struct btree_trans *trans, struct btree_iter *iter)
 {
-	struct bch_fs *c = trans->c;
 	struct btree *old = bch2_btree_iter_leaf(iter);
 	struct btree_builder *bld;
-	struct level_new l = {};
+	struct level_new l = { .nr = 1 };
 	struct btree *root;
-	int ret;
 
+	/* somebody else did it */
+	if (!old || bch2_btree_iter_root_level(iter) != old->level)
+		return 0;
 	if (old->level + 1U >= BTREE_MAX_DEPTH)
 		return -BCH_ERR_ENOSPC_btree_depth;
 
-	bld = kmalloc(sizeof(*bld), GFP_KERNEL);
-	if (!bld)
-		return -BCH_ERR_ENOMEM_btree_interior_update;
-	ret = btree_update_start(trans, bld, iter->btree_id, 3,
-				 btree_update_watermark(iter->btree_id, iter->level, 0));
-	if (!ret) {
-		build_level(trans, bld, old, NULL, 0, &l);
-		root = build_root(c, bld, &l);
-		bld->as->new[bld->as->nr_new - 1].root = true;
-		WARN_ON(bld->as->new[bld->as->nr_new - 1].b != root);
+	bld = btree_update_start(trans, iter->btree_id, iter->level, 2, BCH_WATERMARK_btree);
+	if (IS_ERR(bld))
+		return PTR_ERR(bld);
 
-		ret = btree_update_lock(trans, bld, NULL);
-		if (ret)
-			btree_update_abandon(c, bld);
-		else
-			btree_update_publish(trans, bld, NULL);
-	}
-	kfree(bld);
-	return ret;
+	l.n[0] = build_node(trans->c, bld, old, 0, old->nr_keys, old->min_key, old->max_key, 0);
+	btree_update_node_filled(trans->c, l.n[0]);
+	btree_update_old_node(trans->c, bld, old);
+	root = build_root(trans->c, bld, &l);
+	bld->as->new[bld->as->nr_new - 1].root = true;
+	WARN_ON(bld->as->new[bld->as->nr_new - 1].b != root);
+	return btree_update_publish(trans, bld, NULL);
 }
 
 /**
@@ -319,9 +330,9 @@ int bch2_btree_increase_depth(struct btree_trans *trans, struct btree_iter *iter
 	struct btree_iter root_iter;
 	int ret;
 
-	if (!old)
+	if (IS_ERR_OR_NULL(old))
 		return -BCH_ERR_btree_need_topology_repair;
-	bch2_trans_node_iter_init(trans, &root_iter, iter->btree_id, POS_MIN, BTREE_MAX_DEPTH,
+	bch2_trans_node_iter_init(trans, &root_iter, iter->btree_id, POS_MIN, old->level + 1U,
 				  old->level, BTREE_ITER_intent);
 	bch2_btree_node_put(c, old);
 

@@ -77,6 +77,11 @@ struct btree_update {
 	 */
 	struct btree		*parent;
 	struct list_head	parent_list;	/* parent->blocked_by; .lock */
+	/*
+	 * The later update that replaced .parent, and has the pointers in a new node:
+	 * until it has committed it keeps this update's journal entry. Under .lock.
+	 */
+	struct btree_update	*heir;
 
 	unsigned		nr_new;
 	struct btree_update_new	new[BTREE_UPDATE_NODES_MAX];
@@ -94,8 +99,13 @@ struct bch_fs_btree_interior {
 	struct workqueue_struct	*wq;		/* ordered */
 	struct work_struct	work;
 
+	int			error;		/* an update has failed: all later ones do; .lock */
+
+	/* Space and memory that attempts left behind, for the next ones; .lock */
 	struct btree_node_space	reserve[BTREE_RESERVE_CACHE];
-	unsigned		nr_reserve;	/* .lock */
+	unsigned		nr_reserve;
+	struct btree		*mem[BTREE_RESERVE_CACHE];
+	unsigned		nr_mem;
 
 	/* Nodes to be rewritten when nobody waits for it. */
 	struct list_head	rewrites;	/* struct btree_rewrite; .lock */

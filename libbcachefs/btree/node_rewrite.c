@@ -34,36 +34,26 @@ struct btree_rewrite {
 };
 
 static int rewrite_locked(struct btree_trans *trans, struct btree *b, struct btree *parent,
-			  bool root, unsigned commit_flags)
+			  unsigned commit_flags)
 {
+	const struct node_range src = { .b = b, .end = b->nr_keys };
 	struct bch_fs *c = trans->c;
-	struct btree_builder *bld = kmalloc(sizeof(*bld), GFP_KERNEL);
+	struct btree_builder *bld = btree_update_start(trans, b->btree_id, b->level, 1,
+						       commit_flags);
+	struct bkey_format fmt;
 	struct btree *n;
-	int ret;
 
-	if (!bld)
-		return -BCH_ERR_ENOMEM_btree_interior_update;
-	ret = btree_update_start(trans, bld, b->btree_id, 1,
-				 btree_update_watermark(b->btree_id, b->level, commit_flags));
-	if (ret)
-		goto out;
+	if (IS_ERR(bld))
+		return PTR_ERR(bld);
 
-	n = btree_update_new_node(bld, b->level, b->min_key, b->max_key,
-				  btree_update_format(c, b, b->min_key, b->max_key),
-				  btree_node_generation(b) + 1);
-	btree_update_copy_keys(n, b, 0, b->nr_keys);
+	btree_update_format(c, &src, 1, b->min_key, b->max_key, 0, &fmt);
+	n = btree_update_new_node(bld, b->level, b->min_key, b->max_key, fmt,
+				  b->generation + 1);
+	btree_update_copy_keys(n, &src);
 	btree_update_node_filled(c, n);
-	bld->as->new[0].root = root;
+	bld->as->new[0].root = !parent;
 	btree_update_old_node(c, bld, b);
-
-	ret = btree_update_lock(trans, bld, parent);
-	if (ret)
-		btree_update_abandon(c, bld);
-	else
-		btree_update_publish(trans, bld, parent);
-out:
-	kfree(bld);
-	return ret;
+	return btree_update_publish(trans, bld, parent);
 }
 
 /* The parent has no room for one more pointer: make some. */
@@ -72,7 +62,7 @@ static int make_room_above(struct btree_trans *trans, struct btree *b, unsigned 
 	struct btree_iter iter;
 	int ret;
 
-	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, BTREE_MAX_DEPTH,
+	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, b->level + 2U,
 				  b->level + 1, BTREE_ITER_intent);
 	ret   = bch2_btree_iter_traverse(&iter) ?:
 		bch2_btree_split_leaf(trans, &iter, commit_flags);
@@ -94,19 +84,17 @@ int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, 
 			    unsigned commit_flags)
 {
 	struct btree *parent = NULL;
-	bool root;
 	int ret;
 
 	ret = bch2_btree_iter_upgrade(iter, min(b->level + 1U, BTREE_MAX_DEPTH - 1U));
 	if (ret)
 		return ret;
-	root = bch2_btree_iter_root_level(iter) == b->level;
-	if (!root) {
+	if (bch2_btree_iter_root_level(iter) != b->level) {
 		parent = bch2_btree_iter_node(iter, b->level + 1);
 		if (!bch2_btree_node_has_room(trans->c, parent, BTREE_SPLIT_PARENT_U64s))
 			return make_room_above(trans, b, commit_flags);
 	}
-	ret = rewrite_locked(trans, b, parent, root, commit_flags);
+	ret = rewrite_locked(trans, b, parent, commit_flags);
 	if (!ret)
 		bch2_btree_iter_downgrade(iter);
 	return ret;
@@ -120,7 +108,7 @@ static int rewrite_one(struct btree_trans *trans, const struct btree_rewrite *r)
 	struct btree *b;
 	int ret;
 
-	bch2_trans_node_iter_init(trans, &iter, r->btree_id, r->pos, BTREE_MAX_DEPTH, r->level,
+	bch2_trans_node_iter_init(trans, &iter, r->btree_id, r->pos, r->level + 1U, r->level,
 				  BTREE_ITER_intent);
 	ret = bch2_btree_iter_traverse(&iter);
 	if (!ret) {
