@@ -507,21 +507,37 @@ int bch2_read_super(const char *path, struct bch_opts *opts, struct bch_sb_handl
 
 /* --- decoding --- */
 
+/*
+ * Others read these fields without a lock while the superblock is written again
+ * and again: what is as it was is not touched.
+ */
+#define decode_to(_dst, _v)							\
+do {										\
+	const typeof(_dst) _new = (_v);						\
+										\
+	if ((_dst) != _new)							\
+		WRITE_ONCE(_dst, _new);						\
+} while (0)
+
+static void uuid_to_cpu(__uuid_t *dst, const __uuid_t *src)
+{
+	if (memcmp(dst, src, sizeof(*dst)))
+		*dst = *src;
+}
+
 static void ext_to_cpu(struct bch_fs *c)
 {
 	const struct bch_sb_field_ext *ext = bch2_sb_field_get(c->disk_sb.sb, ext);
+	unsigned long silent[ARRAY_SIZE(c->sb.errors_silent)] = {};
 
-	memset(c->sb.errors_silent, 0, sizeof(c->sb.errors_silent));
-	c->sb.recovery_passes_required = 0;
-	c->sb.btrees_lost_data = 0;
-	if (!ext)
-		return;
-
-	c->sb.recovery_passes_required = le64_to_cpu(ext->recovery_passes_required[0]);
-	c->sb.btrees_lost_data = le64_to_cpu(ext->btrees_lost_data);
-	for (unsigned i = 0; i < BCH_FSCK_ERR_SILENT_BITS; i++)
+	for (unsigned i = 0; ext && i < BCH_FSCK_ERR_SILENT_BITS; i++)
 		if (le64_to_cpu(ext->errors_silent[i / 64]) & (1ULL << i % 64))
-			__set_bit(i, c->sb.errors_silent);
+			__set_bit(i, silent);
+	for (unsigned i = 0; i < ARRAY_SIZE(silent); i++)
+		decode_to(c->sb.errors_silent[i], silent[i]);
+	decode_to(c->sb.recovery_passes_required,
+		  ext ? le64_to_cpu(ext->recovery_passes_required[0]) : 0);
+	decode_to(c->sb.btrees_lost_data, ext ? le64_to_cpu(ext->btrees_lost_data) : 0);
 }
 
 /**
@@ -538,27 +554,28 @@ int bch2_sb_to_cpu(struct bch_fs *c)
 	const struct bch_sb *sb = c->disk_sb.sb;
 	const u32 precision = le32_to_cpu(sb->time_precision);
 
-	c->sb.uuid			= sb->uuid;
-	c->sb.user_uuid			= sb->user_uuid;
-	c->sb.version			= le16_to_cpu(sb->version);
-	c->sb.version_incompat		= BCH_SB_VERSION_INCOMPAT(sb);
-	c->sb.version_incompat_allowed	= BCH_SB_VERSION_INCOMPAT_ALLOWED(sb);
-	c->sb.version_min		= le16_to_cpu(sb->version_min);
-	c->sb.version_upgrade_complete	= BCH_SB_VERSION_UPGRADE_COMPLETE(sb);
-	c->sb.nr_devices		= sb->nr_devices;
-	c->sb.clean			= BCH_SB_CLEAN(sb);
-	c->sb.multi_device		= BCH_SB_MULTI_DEVICE(sb);
-	c->sb.encryption_type		= BCH_SB_ENCRYPTION_TYPE(sb);
-	c->sb.extent_bp_shift		= BCH_SB_EXTENT_BP_SHIFT(sb) ?: BCH_EXTENT_BP_SHIFT_DEFAULT;
-	c->sb.nsec_per_time_unit	= precision;
-	c->sb.time_units_per_sec	= NSEC_PER_SEC / precision;
-	c->sb.time_base_lo		= div_u64(le64_to_cpu(sb->time_base_lo), precision);
-	c->sb.time_base_hi		= le32_to_cpu(sb->time_base_hi);
-	c->sb.features			= le64_to_cpu(sb->features[0]);
-	c->sb.compat			= le64_to_cpu(sb->compat[0]);
+	uuid_to_cpu(&c->sb.uuid, &sb->uuid);
+	uuid_to_cpu(&c->sb.user_uuid, &sb->user_uuid);
+	decode_to(c->sb.version, le16_to_cpu(sb->version));
+	decode_to(c->sb.version_incompat, BCH_SB_VERSION_INCOMPAT(sb));
+	decode_to(c->sb.version_incompat_allowed, BCH_SB_VERSION_INCOMPAT_ALLOWED(sb));
+	decode_to(c->sb.version_min, le16_to_cpu(sb->version_min));
+	decode_to(c->sb.version_upgrade_complete, BCH_SB_VERSION_UPGRADE_COMPLETE(sb));
+	decode_to(c->sb.nr_devices, sb->nr_devices);
+	decode_to(c->sb.clean, BCH_SB_CLEAN(sb));
+	decode_to(c->sb.multi_device, BCH_SB_MULTI_DEVICE(sb));
+	decode_to(c->sb.encryption_type, BCH_SB_ENCRYPTION_TYPE(sb));
+	decode_to(c->sb.extent_bp_shift,
+		  BCH_SB_EXTENT_BP_SHIFT(sb) ?: BCH_EXTENT_BP_SHIFT_DEFAULT);
+	decode_to(c->sb.nsec_per_time_unit, precision);
+	decode_to(c->sb.time_units_per_sec, NSEC_PER_SEC / precision);
+	decode_to(c->sb.time_base_lo, div_u64(le64_to_cpu(sb->time_base_lo), precision));
+	decode_to(c->sb.time_base_hi, le32_to_cpu(sb->time_base_hi));
+	decode_to(c->sb.features, le64_to_cpu(sb->features[0]));
+	decode_to(c->sb.compat, le64_to_cpu(sb->compat[0]));
 
-	c->block_bits			= ilog2(le16_to_cpu(sb->block_size));
-	c->encoded_extent_max_bits	= BCH_SB_ENCODED_EXTENT_MAX_BITS(sb);
+	decode_to(c->block_bits, ilog2(le16_to_cpu(sb->block_size)));
+	decode_to(c->encoded_extent_max_bits, BCH_SB_ENCODED_EXTENT_MAX_BITS(sb));
 
 	ext_to_cpu(c);
 	bch2_sb_extent_type_u64s_to_cpu(c);

@@ -145,6 +145,39 @@ struct bch_member_cpu bch2_mi_to_cpu(const struct bch_member *m)
 }
 
 /**
+ * bch2_mi_update() - decode a member entry again
+ * @mi:		decoded form, which others read without a lock
+ * @m:		entry
+ *
+ * Only what has changed is written.
+ */
+void bch2_mi_update(struct bch_member_cpu *mi, const struct bch_member *m)
+{
+	const struct bch_member_cpu new = bch2_mi_to_cpu(m);
+
+#define update(_field)								\
+	do {									\
+		if (mi->_field != new._field)					\
+			WRITE_ONCE(mi->_field, new._field);			\
+	} while (0)
+	update(nbuckets);
+	update(seq);
+	update(first_bucket);
+	update(bucket_size);
+	update(group);
+	update(state);
+	update(durability);
+	update(data_allowed);
+	update(discard);
+	update(freespace_initialized);
+	update(rotational);
+	update(valid);
+	update(btree_bitmap_shift);
+	update(btree_allocated_bitmap);
+#undef update
+}
+
+/**
  * bch2_sb_members_upgrade() - make members_v2 with entries of today's size
  * @handle:	superblock in memory; may move
  *

@@ -27,6 +27,7 @@ bool bch2_member_alive(const struct bch_member *);
 bool bch2_member_deleted(const struct bch_member *);
 
 struct bch_member_cpu bch2_mi_to_cpu(const struct bch_member *);
+void bch2_mi_update(struct bch_member_cpu *, const struct bch_member *);
 
 /* --- devices of an open filesystem --- */
 

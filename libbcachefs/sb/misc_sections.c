@@ -390,20 +390,25 @@ void bch2_sb_extent_type_u64s_to_cpu(struct bch_fs *c)
 {
 	const struct bch_sb_field_extent_type_u64s *e =
 		bch2_sb_field_get(c->disk_sb.sb, extent_type_u64s);
+	u8 sizes[ARRAY_SIZE(c->extent_type_u64s)] = {};
 	unsigned nr = ARRAY_SIZE(extent_types);
 
-	memset(c->extent_type_u64s, 0, sizeof(c->extent_type_u64s));
 	for (unsigned i = 0; i < nr; i++)
-		c->extent_type_u64s[i] = extent_types[i].u64s;
+		sizes[i] = extent_types[i].u64s;
 
 	if (e) {
-		const unsigned stored = min_t(unsigned, extent_type_u64s_nr(e),
-					      ARRAY_SIZE(c->extent_type_u64s));
+		const unsigned stored = min_t(unsigned, extent_type_u64s_nr(e), ARRAY_SIZE(sizes));
 
 		for (; nr < stored; nr++)
-			c->extent_type_u64s[nr] = e->d[nr];
+			sizes[nr] = e->d[nr];
 	}
-	c->extent_types_known = nr;
+
+	/* others read these without a lock: what is as it was is not touched */
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (c->extent_type_u64s[i] != sizes[i])
+			WRITE_ONCE(c->extent_type_u64s[i], sizes[i]);
+	if (c->extent_types_known != nr)
+		WRITE_ONCE(c->extent_types_known, nr);
 }
 
 /* --- journal_seq_blacklist --- */

@@ -327,7 +327,7 @@ static void decode(struct bch_fs *c)
 	for_each_member_device(c, ca) {
 		const struct bch_member m = bch2_sb_member_get(c->disk_sb.sb, ca->dev_idx);
 
-		ca->mi = bch2_mi_to_cpu(&m);
+		bch2_mi_update(&ca->mi, &m);
 	}
 }
 
