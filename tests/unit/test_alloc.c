@@ -476,7 +476,8 @@ static void settle(void **state)
 {
 	struct bch_fs *c = *state;
 	struct disk_accounting_pos data = { .type = BCH_DISK_ACCOUNTING_replicas };
-	struct disk_accounting_pos cached, res = { .type = BCH_DISK_ACCOUNTING_persistent_reserved };
+	struct disk_accounting_pos res = { .type = BCH_DISK_ACCOUNTING_persistent_reserved };
+	struct disk_accounting_pos cached;
 	struct disk_reservation r;
 	struct btree_trans *trans = calloc(1, sizeof(*trans));
 	u64 words[64] = {};

@@ -91,6 +91,12 @@ static struct bch_fs *image_open(const char *name, unsigned nr, bool passes)
 	assert_int_equal(bch2_fs_start(c), 0);
 	if (!c->alloc.initialized)
 		assert_int_equal(bch2_fs_allocator_init(c), 0);
+	/* a start that does not write may do without them */
+	if (!c->up.accounting_apply) {
+		assert_int_equal(bch2_fs_accounting_init(c), 0);
+		c->up.accounting_apply		= bch2_accounting_apply;
+		c->up.accounting_unapply	= bch2_accounting_unapply;
+	}
 	return c;
 }
 
