@@ -110,8 +110,9 @@ static void entries_compare(struct ctx *x)
 			bad(x, "%s %llu:%llu:%u: %s (btree %u level %u type %u gen %u len %u "
 			    "flags %u)", bch2_btree_id_name(e->btree), (u64) e->pos.inode,
 			    (u64) e->pos.offset, e->pos.snapshot,
-			    cmp < 0 ? "missing" : "surplus", e->v.btree_id, e->v.level, e->v.data_type, e->v.bucket_gen,
-			    le32_to_cpu(e->v.bucket_len), le32_to_cpu(e->v.flags));
+			    cmp < 0 ? "missing" : "surplus", e->v.btree_id, e->v.level,
+			    e->v.data_type, e->v.bucket_gen, le32_to_cpu(e->v.bucket_len),
+			    le32_to_cpu(e->v.flags));
 		i += cmp <= 0;
 		j += cmp >= 0;
 	}
