@@ -175,14 +175,14 @@ static void header_fill(struct bch_fs *c, struct journal_buf *buf, u32 u64s)
 	struct jset *j = buf->data;
 
 	memset(j, 0, sizeof(*j));
-	j->magic	= cpu_to_le64(bch2_sb_jset_magic(c->disk_sb.sb));
+	j->magic	= cpu_to_le64(c->journal.w->magic);
 	j->seq		= cpu_to_le64(buf->seq);
 	j->version	= cpu_to_le32(c->sb.version);
 	j->u64s		= cpu_to_le32(u64s);
 	j->last_seq	= cpu_to_le64(buf->flush ? buf->last_seq : 0);
 
 	SET_JSET_CSUM_TYPE(j, csum_type(c));
-	SET_JSET_BIG_ENDIAN(j, BCH_SB_BIG_ENDIAN(c->disk_sb.sb));
+	SET_JSET_BIG_ENDIAN(j, c->journal.w->big_endian);
 	SET_JSET_NO_FLUSH(j, !buf->flush);
 	SET_JSET_HAS_OVERWRITES(j, buf->has_overwrites);
 }

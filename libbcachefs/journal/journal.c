@@ -153,6 +153,9 @@ static void start_numbers(struct bch_fs *c, u64 cur_seq, u64 last_seq)
 	struct journal_writer *w = c->journal.w;
 
 	w->tail_u64s	= journal_tail_max(c);
+	/* the superblock in memory may move while the journal runs */
+	w->magic	= bch2_sb_jset_magic(c->disk_sb.sb);
+	w->big_endian	= BCH_SB_BIG_ENDIAN(c->disk_sb.sb);
 	w->first_seq	= cur_seq;
 	w->seq		= w->prepared = w->written = cur_seq - 1;
 	w->flushed_ondisk = cur_seq - 1;

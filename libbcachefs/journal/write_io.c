@@ -286,7 +286,7 @@ static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 	spin_lock(&w->lock);
 	if (!w->err) {
 		flushed = buf->flush;
-		w->first_pending = false;
+		WRITE_ONCE(w->first_pending, false);
 		if (flushed)
 			flush_ended(w, buf);
 		else

@@ -207,6 +207,8 @@ struct journal_writer {
 	u64			bytes_max;	/* beyond it, only one entry at a time */
 
 	u32			tail_u64s;	/* words of every entry that the writer adds */
+	u64			magic;		/* of entries */
+	bool			big_endian;	/* keys */
 	u64			first_seq;	/* first number of this run */
 	u64			seq;		/* newest entry opened */
 	u64			prepared;	/* up to here entries are built and placed */
