@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "bdev.h"
+#include "crashdev.h"
 
 #include <linux/align.h>
 #include <linux/completion.h>
@@ -200,6 +201,8 @@ struct file *bdev_file_open_by_path(const char *path, blk_mode_t mode, void *hol
 	ret = d->path ? acquire(d, path, holder || (mode & BLK_OPEN_EXCL)) : -ENOMEM;
 	if (!ret)
 		ret = shim_aio_start(d);
+	if (!ret)
+		ret = shim_crash_attach(d);
 	if (ret) {
 		release(d);
 		return ERR_PTR(ret);
