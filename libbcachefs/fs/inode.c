@@ -19,6 +19,7 @@
 #include "btree/bkey_val.h"
 #include "btree/iter.h"
 #include "fs/inode.h"
+#include "fs/inode_fields.h"
 #include "init/passes_format.h"
 #include "sb/fsck_err.h"
 #include "snapshots/subvolume.h"
@@ -27,14 +28,6 @@
 #include "util/varint.h"
 
 /* --- field lists --- */
-
-/* Where a stored number goes. */
-struct inode_field {
-	u16		offset;		/* in struct bch_inode_unpacked */
-	u8		bytes;		/* size there: what does not fit is an error */
-	bool		wide;		/* 96 bits on disk: two numbers, the second 0 */
-	const char	*name;
-};
 
 #define FIELD_AT(_name, _wide) {						\
 	.offset	= offsetof(struct bch_inode_unpacked, bi_##_name),		\
@@ -63,7 +56,7 @@ static const struct inode_field fields_v2[] = {
 	FIELDS_COMMON,
 };
 
-static const struct inode_field fields_v3[] = {
+const struct inode_field bch2_inode_fields_v3[BCH_INODE_NR_FIELDS_v3] = {
 	FIELDS_TIMES,
 	FIELDS_COMMON,
 	FIELD(nocow), FIELD(depth), FIELD(inodes_32bit), FIELD(casefold),
@@ -71,7 +64,7 @@ static const struct inode_field fields_v3[] = {
 };
 
 static_assert(ARRAY_SIZE(fields_v2) == 25);
-static_assert(ARRAY_SIZE(fields_v3) == 28);
+static_assert(ARRAY_SIZE(bch2_inode_fields_v3) == BCH_INODE_NR_FIELDS_v3);
 
 /* --- decoding --- */
 
@@ -186,7 +179,7 @@ static void unpack_v3(struct bkey_s_c k, struct bch_inode_unpacked *inode)
 	}
 
 	r.p = (const u8 *) v + start * 8;
-	read_fields(&r, fields_v3, ARRAY_SIZE(fields_v3), INODEv3_NR_FIELDS(v), inode);
+	read_fields(&r, bch2_inode_fields_v3, ARRAY_SIZE(bch2_inode_fields_v3), INODEv3_NR_FIELDS(v), inode);
 }
 
 /**
@@ -261,8 +254,8 @@ static const struct {
 static int inode_damaged(struct bch_fs *c, struct bkey_s_c k, unsigned int failed_at)
 {
 	bool v3 = k.k->type == KEY_TYPE_inode_v3;
-	const struct inode_field *fields = v3 ? fields_v3 : fields_v2;
-	unsigned int nr = v3 ? ARRAY_SIZE(fields_v3) : ARRAY_SIZE(fields_v2);
+	const struct inode_field *fields = v3 ? bch2_inode_fields_v3 : fields_v2;
+	unsigned int nr = v3 ? ARRAY_SIZE(bch2_inode_fields_v3) : ARRAY_SIZE(fields_v2);
 	int ret = 0;
 
 	bch_err(c, "inode %llu in snapshot %u: field %s and those behind it cannot be decoded",
@@ -571,8 +564,8 @@ void bch2_inode_unpacked_to_text(struct printbuf *out, const struct bch_inode_un
 	prt_printf(out, "bi_sectors %llu\n", inode->bi_sectors);
 	prt_printf(out, "bi_version %llu\n", inode->bi_version);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(fields_v3); i++) {
-		const struct inode_field *f = fields_v3 + i;
+	for (unsigned int i = 0; i < ARRAY_SIZE(bch2_inode_fields_v3); i++) {
+		const struct inode_field *f = bch2_inode_fields_v3 + i;
 		u64 v = field_get(inode, f);
 
 		if (v)
