@@ -5,7 +5,8 @@
  * Everything that can be refused is refused, and everything that has to be
  * asked is asked, before the first byte of any device changes. The superblocks
  * are written; the journal and the btrees are made by whoever starts the
- * filesystem first.
+ * filesystem first, which is done here unless the version is not our own, a
+ * passphrase would be needed, or --no_initialize says so.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +20,12 @@
 #include <unistd.h>
 
 #include <linux/blkdev.h>
+#include <linux/err.h>
 
 #include "bcachefs.h"
 #include "commands.h"
 #include "format.h"
+#include "init/fs.h"
 #include "sb/io.h"
 #include "shim/blkdev.h"
 #include "show_super.h"
@@ -342,8 +345,38 @@ static int print_result(struct format_args *a, struct bch_sb_handle *sb)
 	free(names.model);
 	free(names.serial);
 
-	printf("\nThe filesystem is not initialized yet: the first mount initialises it.\n");
+	if (!wants_start(a))
+		printf("\nThe filesystem is not initialized yet: the first mount "
+		       "initialises it.\n");
 	return 0;
+}
+
+/* --- the first start (Documentation/format/71, 8) --- */
+
+static int initialize(struct format_args *a)
+{
+	const char **paths = tools_calloc(a->nr, sizeof(*paths));
+	struct bch_opts opts = bch2_opts_empty();
+	struct bch_fs *c;
+	int ret, end;
+
+	for (unsigned i = 0; i < a->nr; i++) {
+		/* held exclusively until now */
+		bch2_free_super(&a->targets[i].sb);
+		paths[i] = a->targets[i].path;
+	}
+
+	c = bch2_fs_open(paths, a->nr, &opts);
+	ret = PTR_ERR_OR_ZERO(c);
+	if (!ret) {
+		ret = bch2_fs_start(c);
+		end = bch2_fs_stop(c);
+		ret = ret ?: end;
+	}
+	if (ret)
+		ret = tools_error("error initializing %s: %s", paths[0], tools_strerror(ret));
+	free(paths);
+	return ret;
 }
 
 /* --- the whole --- */
@@ -374,6 +407,8 @@ static int format(struct format_args *a, const char *passphrase)
 		if (!a->quiet)
 			print_result(a, &sb);
 	}
+	if (!ret && wants_start(a))
+		ret = initialize(a);
 	if (a->f.encrypted && sb.sb)
 		sodium_memzero(sb.sb, sb.buffer_size);
 	bch2_free_super(&sb);

@@ -214,6 +214,9 @@ struct bch_fs {
 	/* Recovery: passes. */
 	struct bch_fs_recovery	recovery;
 
+	/* Read-write or not (init/rw.h). */
+	struct bch_fs_rw	rw;
+
 	/* Casefolding tables; NULL when the filesystem does not use them. */
 	struct unicode_map	*cf_encoding;
 

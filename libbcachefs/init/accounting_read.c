@@ -204,7 +204,8 @@ static int check_readable(struct bch_fs *c, struct btree_trans *trans)
 int bch2_accounting_read(struct bch_fs *c)
 {
 	struct btree_trans *trans = bch2_trans_get(c);
-	const bool want_total = true;
+	/* where replay follows, it wants the deltas (spec 22 §9.1) */
+	const bool want_total = c->opts.nochanges;
 	int ret = 0;
 
 	if (IS_ERR(trans))
@@ -214,7 +215,8 @@ int bch2_accounting_read(struct bch_fs *c)
 		ret = merge_deltas(c, trans, want_total);
 	if (!ret) {
 		c->journal.keys.accounting_merged = true;
-		set_bit(BCH_FS_accounting_replay_done, &c->flags);
+		if (want_total)
+			set_bit(BCH_FS_accounting_replay_done, &c->flags);
 	}
 	if (!ret && members_missing(c) && c->opts.degraded != BCH_DEGRADED_very)
 		ret = check_readable(c, trans);

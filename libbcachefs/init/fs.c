@@ -3,11 +3,10 @@
  * The life of struct bch_fs: open, start, stop (spec 31 §2-§4, §17).
  *
  * bch2_fs_open() builds the object from superblocks, bch2_fs_start() makes its
- * contents available, bch2_fs_stop() gives everything back, whatever state the
- * object is in. This version starts filesystems for reading only: what would
- * have to write is refused here, before a device is touched. With option nostart
- * a filesystem is opened but never started; then its superblock may be written
- * (sb/write.h).
+ * contents available - and changeable, unless an option forbids it -
+ * bch2_fs_stop() ends writing and gives everything back, whatever state the
+ * object is in. With option nostart a filesystem is opened but never started;
+ * then its superblock may be written (sb/write.h).
  */
 #include <linux/bitops.h>
 #include <linux/err.h>
@@ -19,13 +18,24 @@
 
 #include "bcachefs.h"
 #include "alloc/accounting_live.h"
+#include "alloc/alloc_trigger.h"
+#include "alloc/discard.h"
+#include "alloc/disk_reservation.h"
+#include "alloc/foreground.h"
+#include "alloc/replicas_live.h"
 #include "btree/cache.h"
+#include "btree/interior.h"
+#include "btree/key_cache.h"
+#include "btree/node_write.h"
 #include "btree/snapshot_table.h"
+#include "btree/write_buffer.h"
 #include "data/compress.h"
 #include "fs/casefold.h"
 #include "init/fs.h"
 #include "init/passes.h"
 #include "init/recovery.h"
+#include "init/rw.h"
+#include "journal/journal.h"
 #include "journal/overlay.h"
 #include "journal/read.h"
 #include "journal/seq_blacklist.h"
@@ -39,21 +49,13 @@
 
 /* --- opening --- */
 
-/* What the options imply for each other, and what this version cannot do. */
-static int open_check_opts(struct bch_opts *opts)
+/* What the options imply for each other. */
+static void open_imply_opts(struct bch_opts *opts)
 {
 	if (opts->norecovery)
 		opt_set(*opts, nochanges, true);
 	if (opts->nochanges)
 		opt_set(*opts, read_only, true);
-
-	/* without a start, nothing but the superblock can be written */
-	if (!opts->nochanges && !opts->nostart) {
-		bch_err(NULL, "this version cannot write: option nochanges or norecovery is "
-			      "required");
-		return -BCH_ERR_erofs_no_live_core;
-	}
-	return 0;
 }
 
 static void print_messages(struct printbuf *msgs, bool failed)
@@ -102,6 +104,25 @@ static void fs_locks_init(struct bch_fs *c)
 	atomic64_set(&c->key_version, 0);
 }
 
+/* Methods of upper floors that lower ones call. */
+static void lend_methods(struct bch_fs *c)
+{
+	c->up.request_pass		= bch2_request_stable_pass;
+	c->up.btree_lost_data		= bch2_fs_btree_lost_data;
+	c->up.alloc_btree_ptrs		= bch2_alloc_btree_ptrs;
+	c->up.open_buckets_put		= bch2_open_buckets_put;
+	c->up.accounting_apply		= bch2_accounting_apply;
+	c->up.accounting_unapply	= bch2_accounting_unapply;
+	c->up.replicas_cure		= bch2_accounting_replicas_cure;
+	c->up.disk_reservation_add	= bch2_disk_reservation_add;
+	c->up.disk_reservation_settle	= bch2_disk_reservation_settle;
+	c->up.journal_mark_replicas	= bch2_mark_journal_replicas;
+	c->up.journal_flushed		= bch2_do_discards;
+	c->up.emergency_ro		= bch2_fs_emergency_read_only;
+	c->up.write_ref_get		= bch2_write_ref_tryget;
+	c->up.write_ref_put		= bch2_write_ref_put;
+}
+
 /* Everything that needs the devices and the superblock. */
 static int fs_init(struct bch_fs *c, const struct bch_opts *given, struct bch_sb_handle *sbs,
 		   unsigned nr, struct printbuf *msgs)
@@ -115,16 +136,22 @@ static int fs_init(struct bch_fs *c, const struct bch_opts *given, struct bch_sb
 	if (ret)
 		return ret;
 
-	c->up.request_pass	= bch2_request_stable_pass;
-	c->up.btree_lost_data	= bch2_fs_btree_lost_data;
+	lend_methods(c);
+	bch2_fs_rw_init(c);
 
 	c->read_wq = alloc_workqueue("bcachefs_read", WQ_UNBOUND|WQ_MEM_RECLAIM, 0);
 	if (!c->read_wq)
 		return -BCH_ERR_ENOMEM_fs_alloc;
 
 	return  bch2_fs_btree_cache_init(c) ?:
+		bch2_fs_key_cache_init(c) ?:
 		bch2_snapshot_table_init(c) ?:
-		bch2_fs_accounting_init(c);
+		bch2_fs_accounting_init(c) ?:
+		bch2_fs_allocator_init(c) ?:
+		bch2_fs_journal_init(c) ?:
+		bch2_fs_btree_node_write_init(c) ?:
+		bch2_fs_btree_interior_init(c) ?:
+		bch2_fs_write_buffer_init(c);
 }
 
 static struct bch_fs *fs_alloc(const struct bch_opts *given, struct bch_sb_handle *sbs,
@@ -166,8 +193,8 @@ static int read_supers(const char *const *paths, struct bch_sb_handle *sbs, unsi
  *
  * Reads the superblocks, chooses the newest, attaches the devices that belong
  * to it and decides the options. What is wrong is logged, device by device.
- * One of the options nochanges, norecovery which implies it, and nostart must be
- * given. With nostart alone the devices are opened for writing, exclusively.
+ * Without nochanges, or norecovery which implies it, the devices are opened for
+ * writing, exclusively.
  *
  * Return: the filesystem, to be started, and in any case to be given to
  * bch2_fs_stop(); ERR_PTR on error.
@@ -182,9 +209,7 @@ struct bch_fs *bch2_fs_open(const char *const *paths, unsigned nr, struct bch_op
 
 	if (!nr || nr > BCH_SB_MEMBERS_MAX)
 		return ERR_PTR(-EINVAL);
-	ret = open_check_opts(opts);
-	if (ret)
-		return ERR_PTR(ret);
+	open_imply_opts(opts);
 
 	sbs = kvcalloc(nr, sizeof(*sbs), GFP_KERNEL);
 	if (!sbs)
@@ -216,10 +241,9 @@ static int start_refuse(struct bch_fs *c)
 		return -BCH_ERR_invalid_sb_version;
 	}
 	if (c->opts.journal_rewind || c->opts.dangerously_reconstruct_alloc) {
-		bch_err(c, "option %s needs to write, which this version cannot",
-			c->opts.journal_rewind ? "journal_rewind"
-					       : "dangerously_reconstruct_alloc");
-		return -BCH_ERR_erofs_no_live_core;
+		bch_err(c, "this version does not have option %s",
+			c->opts.journal_rewind ? "journal_rewind" : "reconstruct_alloc");
+		return -EOPNOTSUPP;
 	}
 	if (!BCH_SB_INITIALIZED(sb))
 		return 0;
@@ -257,13 +281,26 @@ static int start_key(struct bch_fs *c)
 	return ret;
 }
 
+/* Read-write or read-only, as the options say, whatever recovery needed. */
+static int start_end_state(struct bch_fs *c)
+{
+	if (c->opts.nochanges || c->opts.read_journal_only)
+		return 0;
+	if (!c->opts.read_only)
+		return bch2_fs_read_write(c);
+	bch2_fs_read_only(c);
+	return 0;
+}
+
 /**
- * bch2_fs_start - make the contents of a filesystem readable
+ * bch2_fs_start - make the contents of a filesystem available
  * @c:	what bch2_fs_open() has returned
  *
  * Reads the clean section or the journal, the btree roots and the snapshots,
- * and runs the recovery passes that are due, all without writing. After an
- * error the filesystem can only be stopped.
+ * and runs the recovery passes that are due. With option nochanges nothing is
+ * written; otherwise the filesystem is recovered on its devices, and read-write
+ * afterwards unless option read_only says no. After an error the filesystem can
+ * only be stopped.
  *
  * Return: 0, or why it cannot be started, which has been logged.
  */
@@ -290,6 +327,10 @@ int bch2_fs_start(struct bch_fs *c)
 	if (ret)
 		goto err;
 
+	clear_bit(BCH_FS_in_recovery, &c->flags);
+	ret = start_end_state(c);
+	if (ret)
+		goto err;
 	set_bit(BCH_FS_started, &c->flags);
 err:
 	clear_bit(BCH_FS_in_recovery, &c->flags);
@@ -323,17 +364,29 @@ int bch2_fs_stop(struct bch_fs *c)
 	if (!c)
 		return 0;
 
-	ret = stop_result(c);
 	set_bit(BCH_FS_stopping, &c->flags);
+	if (c->rw.initialized) {
+		bch2_fs_read_only(c);
+		flush_work(&c->rw.emergency_work);
+	}
+	ret = stop_result(c);
 
+	bch2_fs_write_buffer_exit(c);
+	bch2_fs_btree_interior_exit(c);
+	bch2_fs_btree_node_write_exit(c);
+	bch2_fs_key_cache_exit(c);
+	for_each_member_device(c, ca)
+		bch2_dev_bucket_gens_exit(ca);
+	bch2_fs_allocator_exit(c);
 	if (c->read_wq)
 		destroy_workqueue(c->read_wq);
 	bch2_fs_btree_cache_exit(c);
+	bch2_fs_journal_exit(c);
+	bch2_fs_accounting_exit(c);
 	bch2_journal_keys_put(c);
 	bch2_journal_entries_free(c);
 	bch2_blacklist_table_free(c);
 	bch2_clean_section_drop(c);
-	bch2_fs_accounting_exit(c);
 	bch2_snapshot_table_exit(c);
 	bch2_casefold_exit(c);
 	bch2_fs_data_exit(c);

@@ -5,9 +5,27 @@
 #ifndef _BCACHEFS_INIT_TYPES_H
 #define _BCACHEFS_INIT_TYPES_H
 
+#include <linux/atomic.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "opts.h"
+
+/*
+ * Is the filesystem read-write, and who relies on it. refs is 0 while updates
+ * from outside are refused; going read-write sets it to 1, going read-only gives
+ * that one back and waits for the others.
+ */
+struct bch_fs_rw {
+	struct mutex		state_lock;	/* one change of state at a time */
+	atomic_t		refs;
+	wait_queue_head_t	wait;		/* refs fell to 0 */
+	struct work_struct	emergency_work;
+	bool			initialized;
+	bool			journal_running;	/* bch2_journal_start() has succeeded */
+};
 
 struct bch_fs_recovery {
 	/* Bitmaps by run number (spec 12 section 8). */

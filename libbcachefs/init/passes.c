@@ -18,11 +18,15 @@
 #include <linux/timekeeping.h>
 
 #include "bcachefs.h"
+#include "alloc/alloc_trigger.h"
+#include "alloc/dev_init.h"
 #include "btree/iter.h"
 #include "check/check.h"
 #include "fs/inode.h"
 #include "init/accounting_read.h"
 #include "init/passes.h"
+#include "init/passes_rw.h"
+#include "init/recovery.h"
 #include "snapshots/snapshot.h"
 #include "util/log.h"
 #include "util/printbuf.h"
@@ -70,8 +74,16 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_recovery_pass_empty]	= pass_nothing,
 	[BCH_RECOVERY_PASS_check_topology]	= bch2_check_topology,
 	[BCH_RECOVERY_PASS_accounting_read]	= bch2_accounting_read,
+	[BCH_RECOVERY_PASS_alloc_read]		= bch2_alloc_read,
 	[BCH_RECOVERY_PASS_stripes_read]	= pass_nothing,	/* has no work since 1.36 */
 	[BCH_RECOVERY_PASS_snapshots_read]	= bch2_snapshots_read,
+	[BCH_RECOVERY_PASS_initialize_subvolumes] = bch2_initialize_subvolumes,
+	[BCH_RECOVERY_PASS_trans_mark_dev_sbs]	= bch2_trans_mark_dev_sbs,
+	[BCH_RECOVERY_PASS_fs_journal_alloc]	= bch2_fs_journal_alloc,
+	[BCH_RECOVERY_PASS_set_may_go_rw]	= bch2_pass_set_may_go_rw,
+	[BCH_RECOVERY_PASS_journal_replay]	= bch2_pass_journal_replay,
+	[BCH_RECOVERY_PASS_fs_freespace_init]	= bch2_fs_freespace_init,
+	[BCH_RECOVERY_PASS_bucket_gens_init]	= bch2_bucket_gens_init,
 	[BCH_RECOVERY_PASS_lookup_root_inode]	= pass_lookup_root_inode,
 };
 
@@ -312,6 +324,7 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 
 	while (r->passes_to_run && !ret) {
 		const unsigned pass = __ffs64(r->passes_to_run);
+		const u64 start = ktime_get_real_seconds();
 
 		r->passes_to_run &= ~BIT_ULL(pass);
 		r->curr_pass = pass;
@@ -331,6 +344,8 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			r->passes_failing |= BIT_ULL(pass);
 		} else {
 			r->passes_complete |= BIT_ULL(pass);
+			ret = bch2_recovery_pass_completed(c, passes[pass].stable, start,
+							   !r->passes_to_run);
 		}
 	}
 
@@ -372,6 +387,12 @@ int bch2_run_explicit_recovery_pass(struct bch_fs *c, enum bch_recovery_pass pas
 	    (c->opts.recovery_pass_last && pass > c->opts.recovery_pass_last) ||
 	    (c->opts.recovery_passes_exclude & BIT_ULL(pass)))
 		return 0;
+
+	if (pass < BCH_RECOVERY_PASS_set_may_go_rw &&
+	    test_bit(BCH_FS_may_go_rw, &c->flags)) {
+		bch_err(c, "need recovery pass %s (%u), but already rw", passes[pass].name, pass);
+		return -BCH_ERR_cannot_rewind_recovery;
+	}
 
 	rewind = r->running && r->curr_pass > pass && !(r->passes_complete & BIT_ULL(pass));
 	if (!rewind && ((r->passes_to_run | r->passes_complete) & BIT_ULL(pass)))

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A start that does not write, step by step: clean section or journal, roots,
- * overlay, passes (spec 31 §5, §21 step 1).
+ * A start, step by step: clean section or journal, roots, overlay, passes (spec
+ * 31 §5).
  *
- * Invariant: nothing reaches a device. What upstream's rules would write now -
- * a cleared clean flag, a longer blacklist - is only done to the copies in
- * memory, so that what is read afterwards is what a real start would see.
+ * Invariant: with option nochanges nothing reaches a device. What would be
+ * written - a cleared clean flag, a longer blacklist - is then only done to the
+ * copies in memory, so that what is read afterwards is what a start that writes
+ * would see. Without it nothing is written before the journal has been read and
+ * its numbers that may have been lost are blacklisted on disk.
  */
 #include <linux/bitops.h>
 #include <linux/errno.h>
@@ -15,7 +17,10 @@
 #include "bcachefs.h"
 #include "btree/cache.h"
 #include "init/passes.h"
+#include "init/passes_rw.h"
 #include "init/recovery.h"
+#include "journal/blacklist_write.h"
+#include "journal/journal.h"
 #include "journal/overlay.h"
 #include "journal/read.h"
 #include "journal/seq_blacklist.h"
@@ -186,6 +191,9 @@ fsck_err:
 /* Formatted and never started: there is nothing to read (spec 31 §16). */
 static int start_uninitialized(struct bch_fs *c)
 {
+	if (!c->opts.nochanges)
+		return bch2_fs_first_start(c);
+
 	c->recovery.is_clean = true;
 	return  bch2_fs_initialize_in_memory(c) ?:
 		bch2_read_btree_roots(c) ?:
@@ -217,11 +225,36 @@ static int read_metadata(struct bch_fs *c)
 		bch2_read_btree_roots(c);
 }
 
+/*
+ * The journal can be written from now on, though nothing is before the pass
+ * set_may_go_rw. Old entries of an unclean journal stay pinned until replay has
+ * passed them (PC-2).
+ */
+static int start_journal(struct bch_fs *c)
+{
+	const struct journal_start_info *info = &c->journal.start;
+	const u64 last = !c->recovery.is_clean && info->seq_read_start
+		? info->seq_read_start : info->cur_seq;
+	int ret = 0;
+
+	if (c->opts.nochanges)
+		return 0;
+
+	if (!c->recovery.is_clean)
+		ret = bch2_journal_blacklist_write(c);
+	if (!ret)
+		ret = bch2_journal_start(c, info->cur_seq, last);
+	if (!ret)
+		c->rw.journal_running = true;
+	return ret;
+}
+
 /**
  * bch2_fs_recovery - make the btrees readable, as of the last commit
  * @c:	filesystem: devices and options are there, key loaded, nothing read yet
  *
- * With option read_journal_only only the journal is read.
+ * With option read_journal_only only the journal is read. Without nochanges the
+ * filesystem may be read-write afterwards.
  *
  * Return: 0, or why the filesystem cannot be started.
  */
@@ -253,7 +286,9 @@ int bch2_fs_recovery(struct bch_fs *c)
 	if (ret || c->opts.read_journal_only)
 		goto err;
 
-	ret = bch2_run_recovery_passes(c);
+	ret   = start_journal(c) ?:
+		bch2_run_recovery_passes(c) ?:
+		bch2_recovery_finish(c);
 err:
 	if (ret)
 		bch_err(c, "error in recovery: %s", bch2_err_str(ret));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The steps between "devices are open" and "btrees can be read", for a start
- * that does not write (spec 31 sections 3 to 6, 21 step 1).
+ * The steps between "devices are open" and "started" (spec 31 sections 3 to 6,
+ * 16).
  */
 #ifndef _BCACHEFS_INIT_RECOVERY_H
 #define _BCACHEFS_INIT_RECOVERY_H
@@ -12,6 +12,10 @@ int bch2_fs_recovery(struct bch_fs *c);
 
 /* init/initialize.c */
 int bch2_fs_initialize_in_memory(struct bch_fs *c);
+
+/* init/first_start.c */
+int bch2_fs_first_start(struct bch_fs *c);
+int bch2_initialize_subvolumes(struct bch_fs *c);
 
 /* init/versions.c */
 void bch2_fs_version_init(struct bch_fs *c);

@@ -15,6 +15,7 @@
 #include <linux/string.h>
 
 #include "bcachefs.h"
+#include "alloc/clocks.h"
 #include "btree/bkey.h"
 #include "btree/bkey_methods.h"
 #include "btree/cache.h"
@@ -64,11 +65,16 @@ static int entry_apply(struct bch_fs *c, const struct jset_entry *e)
 {
 	const unsigned u64s = le16_to_cpu(e->u64s);
 	const struct jset_entry_blacklist *b1 = (struct jset_entry_blacklist *) e;
+	const struct jset_entry_clock *clock = (struct jset_entry_clock *) e;
 	const struct jset_entry_blacklist_v2 *b2 = (struct jset_entry_blacklist_v2 *) e;
 
 	switch (e->type) {
 	case BCH_JSET_ENTRY_btree_root:
 		return root_record_apply(c, e);
+	case BCH_JSET_ENTRY_clock:
+		if (u64s >= 2 && clock->rw <= BCH_IO_CLOCK_write)
+			bch2_io_clock_set(c, clock->rw, le64_to_cpu(clock->time));
+		return 0;
 	case BCH_JSET_ENTRY_usage:
 		if (u64s && e->btree_id == BCH_FS_USAGE_key_version)
 			atomic64_set(&c->key_version,

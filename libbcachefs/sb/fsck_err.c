@@ -548,6 +548,15 @@ void bch2_fs_fsck_err_exit(struct bch_fs *c)
 
 /* --- errors without a question (spec 32 section 1) --- */
 
+/* Nothing is to be written from now on: said once, by whoever stops the writing. */
+static void go_emergency_ro(struct bch_fs *c)
+{
+	if (c->up.emergency_ro)
+		c->up.emergency_ro(c);
+	else if (!test_and_set_bit(BCH_FS_emergency_ro, &c->flags))
+		bch_err(c, "emergency read only");
+}
+
 /**
  * bch2_inconsistent_error() - something that cannot be, outside of a check
  * @c:		filesystem
@@ -567,7 +576,7 @@ bool bch2_inconsistent_error(struct bch_fs *c)
 		panic("bcachefs (%s): panic after error\n", c->name);
 		return true;
 	default:
-		set_bit(BCH_FS_emergency_ro, &c->flags);
+		go_emergency_ro(c);
 		return true;
 	}
 }
@@ -622,6 +631,5 @@ int bch2_topology_error(struct bch_fs *c)
 void bch2_fatal_error(struct bch_fs *c)
 {
 	set_bit(BCH_FS_error, &c->flags);
-	if (!test_and_set_bit(BCH_FS_emergency_ro, &c->flags))
-		bch_err(c, "fatal error - emergency read only");
+	go_emergency_ro(c);
 }

@@ -23,6 +23,7 @@
 #include <linux/timekeeping.h>
 
 #include "bcachefs.h"
+#include "sb/fsck_err.h"
 #include "sb/io.h"
 #include "sb/members.h"
 #include "sb/replicas.h"
@@ -384,6 +385,6 @@ int bch2_write_super(struct bch_fs *c)
 
 	ret = write_new_state(c);
 	if (bch2_err_matches(ret, BCH_ERR_sb_write))
-		set_bit(BCH_FS_emergency_ro, &c->flags);
+		bch2_fatal_error(c);
 	return ret;
 }
