@@ -147,7 +147,7 @@ def test_settings_of_the_reference(name, options, cache, scratch):
 def test_options_reach_the_superblock(scratch):
     path = image(scratch, size=256 * MiB)
     uuid = '01234567-89ab-cdef-0123-456789abcdef'
-    r = fmt('--replicas=2', '--metadata-replicas', '3', '--no-acl', '--nocow', '--usrquota=1',
+    r = fmt('--no_initialize', '--replicas=2', '--metadata-replicas', '3', '--no-acl', '--nocow', '--usrquota=1',
             '--errors=ro', '--gc_reserve_bytes', '16M', '--compression=zstd:5', '-Lmine', '-U', uuid,
             '--journal_flush_delay=500', '--verbose', '--nochanges', '--superblock-size=768k',
             '--block_size=4k', '--discard=0', '--durability=2', '--rotational=0', '--data_allowed',
@@ -318,7 +318,7 @@ def test_question(scratch):
     r = fmt(path, stdin='', devices=[path], rc=1)
     assert 'error reading from standard input' in r.err
     r = fmt(path, stdin='yes\n', rc=0)
-    assert 'initialises it' in r.out
+    assert 'initializing new filesystem' in r.out
     with open(path, 'rb') as f:
         assert b'SWAPSPACE2' not in f.read(1 << 16)
     # what is there now is found, too
@@ -397,7 +397,7 @@ def test_little_is_written(scratch):
     """A few blocks are written, whatever the size of the device."""
     path = image(scratch, size=1 << 40)
     fmt('-q', path, rc=0)
-    assert os.stat(path).st_blocks * 512 < MiB
+    assert os.stat(path).st_blocks * 512 < 16 * MiB
     assert value(path, 'Buckets') == str(1 << 20)
     assert value(path, 'Size') == '1.00T'
 
@@ -522,3 +522,16 @@ def test_json(scratch):
     fmt('-q', '-L', 'j', path, rc=0)
     o = json.loads(show(path, '--json'))
     assert o['label'] == 'j'
+
+
+def test_first_start(scratch):
+    """What format has initialised is clean, and complete."""
+    path = image(scratch, size=256 * MiB)
+    fmt('-q', path, rc=0)
+    text = show(path)
+    assert re.search(r'^Clean: +1$', text, re.M)
+    r = run.bcachefs('fsck', '-n', path)
+    assert r.rc == 0, r
+    assert 'unreadable' not in r.out
+    r = run.bcachefs('restore', '--list', path)
+    assert r.rc == 0 and 'lost+found' in r.out
