@@ -173,7 +173,7 @@ struct btree_cache {
 /* One node on the way from the root to an iterator's level. */
 struct btree_path_level {
 	struct btree		*b;		/* pinned; NULL: none */
-	s8			lock;		/* enum six_lock_type held for this path; -1: none */
+	s8			lock;		/* enum six_lock_type held, -1: none */
 	s8			relock;		/* what was held when locks were dropped; -1 */
 	bool			at_valid;	/* .at is the position of key .idx */
 	u32			lock_seq;	/* of b->six, as of the last time it was held */

@@ -179,7 +179,8 @@ static void unpack_v3(struct bkey_s_c k, struct bch_inode_unpacked *inode)
 	}
 
 	r.p = (const u8 *) v + start * 8;
-	read_fields(&r, bch2_inode_fields_v3, ARRAY_SIZE(bch2_inode_fields_v3), INODEv3_NR_FIELDS(v), inode);
+	read_fields(&r, bch2_inode_fields_v3, ARRAY_SIZE(bch2_inode_fields_v3),
+		    INODEv3_NR_FIELDS(v), inode);
 }
 
 /**
