@@ -37,7 +37,7 @@ model:
 
 .PHONY: kbuild-check
 kbuild-check:
-	$(Q)tests/tools/kbuild-check.sh
+	$(Q)tests/tools/kbuild-check.sh -o $(abspath $(O))/kbuild
 
 .PHONY: format-check
 format-check:

@@ -147,7 +147,7 @@ static int run_order(struct btree_trans *trans, unsigned order)
 }
 
 /* The smallest order above @order that has updates; -1: none. */
-static int next_order(const struct btree_trans *trans, int order)
+static int next_trigger_order(const struct btree_trans *trans, int order)
 {
 	for (unsigned i = 0; i < trans->s.nr_updates; i++) {
 		const int o = bch2_btree_trigger_order(trans->s.updates[i].btree_id);
@@ -168,7 +168,7 @@ int bch2_trans_run_transactional_triggers(struct btree_trans *trans)
 {
 	int order = -1;
 
-	while ((order = next_order(trans, order)) >= 0) {
+	while ((order = next_trigger_order(trans, order)) >= 0) {
 		int ret = run_order(trans, order);
 
 		if (ret)
