@@ -54,7 +54,7 @@ static struct bkey_i *dirent_key(struct btree_trans *trans, const struct bch_has
 		cf->d_cf_name_len[1]	= folded >> 8;
 		bytes = offsetof(struct bch_dirent, d_cf_name_block.d_names) + len + folded;
 	} else {
-		memcpy(d->d_name, name, len);
+		memcpy((u8 *) d + offsetof(struct bch_dirent, d_name), name, len);
 		bytes = offsetof(struct bch_dirent, d_name) + len;
 	}
 	set_bkey_val_bytes(&k->k, round_up(bytes, sizeof(u64)));

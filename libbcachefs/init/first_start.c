@@ -73,7 +73,7 @@ static int insert_val(struct btree_trans *trans, enum btree_id btree, struct bpo
 	k->k.type	= type;
 	k->k.p		= pos;
 	set_bkey_val_bytes(&k->k, bytes);
-	memcpy(&k->v, val, bytes);
+	memcpy((u64 *) k + BKEY_U64s, val, bytes);
 	return bch2_btree_insert_trans(trans, btree, k, 0);
 }
 
