@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Time and memory of the reading commands on big-616 (200,000 files), next to fio in the same run.
+"""Time and memory of the reading commands on big-616 (200,000 files), next to fio in the same run;
+making filesystems next to mkfs.ext4 and mkfs.xfs; writing the journal.
 
-    make bench              prints the table and stores it in bench/last.md
+    make bench              prints the tables and stores them in bench/last.md
     bench.py --runs N       best of N runs (default 3)
+    bench.py --only WHAT    read, format or journal: prints, stores nothing
 
 Measured: `fsck -n`, `list` of every btree, `restore` into a directory, and a sequential O_DIRECT
 read of the same image by fio. The last column of `list` is what matters most: bytes of metadata
@@ -122,12 +124,60 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument('--runs', type=int, default=3)
     ap.add_argument('--dir', default=None, help='where to unpack the image')
+    ap.add_argument('--only', choices=sorted(PARTS))
     a = ap.parse_args()
     work = tempfile.mkdtemp(prefix='bench-', dir=a.dir or run.BUILD)
+    text = '# Last measurement\n\n%s. Best of %d runs.\n' % (machine(), a.runs)
     try:
-        table(a, work)
+        for name, part in PARTS.items():
+            if a.only in (None, name):
+                text += '\n' + part(a, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    print(text)
+    if not a.only:
+        with open(os.path.join(HERE, 'last.md'), 'w') as f:
+            f.write(text)
+
+
+def format_table(a, work):
+    """Making a filesystem on the same sparse file, until everything is durable."""
+    path = os.path.join(work, 'format.img')
+    makers = [('bcachefs format', [run.BINARY, 'format', '-q', '-f']),
+              ('mkfs.ext4', ['mkfs.ext4', '-q', '-F']),
+              ('mkfs.xfs', ['mkfs.xfs', '-q', '-f'])]
+    lines = ['| device | ' + ' | '.join('%s, s | MB allocated' % name for name, _ in makers) + ' |',
+             '|---|' + '---|---|' * len(makers)]
+    for gib in (1, 64, 1024):
+        cells = []
+        for _, argv in makers:
+            def once():
+                if os.path.exists(path):
+                    os.unlink(path)
+                with open(path, 'wb') as f:
+                    f.truncate(gib << 30)
+                os.sync()
+                m = Measure()
+                m.add(argv + [path])
+                fd = os.open(path, os.O_RDONLY)
+                start = time.monotonic()
+                os.fsync(fd)
+                m.wall += time.monotonic() - start
+                os.close(fd)
+                return m
+            m = best(a.runs, once)
+            cells += ['%.3f' % m.wall, '%.1f' % (os.stat(path).st_blocks * 512 / 1e6)]
+        lines.append('| %d GiB | %s |' % (gib, ' | '.join(cells)))
+    os.unlink(path)
+    return '\n'.join(lines) + '\n'
+
+
+def journal_table(a, work):
+    """What the journal's own benchmark prints: reservations, bandwidth, durable commits."""
+    test = os.path.join(run.BUILD, 'tests', 'unit', 'test_journal_write')
+    out = subprocess.run([test], env=dict(os.environ, JTEST_BENCH='1', TMPDIR=work), check=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+    return '```\n%s```\n' % ''.join(i + '\n' for i in out.splitlines() if 'threads' in i)
 
 
 def table(a, work):
@@ -174,13 +224,13 @@ def table(a, work):
             '%.0f' % (core / 1e6) if core else '', '%.0f%%' % (100 * rate / fio_bw) if rate else ''))
     lines.append('| fio, sequential O_DIRECT read | %.2f | | | | %.0f | | 100%% |'
                  % (fio_s, fio_bw / 1e6))
-    head = ['# Last measurement', '', machine() + '.', '',
-            'big-616: %d btree nodes, %.0f MB written in them; image of %.0f MB, fully allocated. '
-            'Best of %d runs.' % (nodes, meta / 1e6, os.path.getsize(allocated) / 1e6, a.runs), '']
-    text = '\n'.join(head + lines) + '\n'
-    print(text)
-    with open(os.path.join(HERE, 'last.md'), 'w') as f:
-        f.write(text)
+    os.unlink(allocated)
+    head = ['big-616: %d btree nodes, %.0f MB allocated in them; image of %.0f MB, fully allocated.'
+            % (nodes, meta / 1e6, os.path.getsize(path) / 1e6), '']
+    return '\n'.join(head + lines) + '\n'
+
+
+PARTS = {'read': table, 'format': format_table, 'journal': journal_table}
 
 
 if __name__ == '__main__':
