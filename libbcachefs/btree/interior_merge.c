@@ -277,6 +277,10 @@ static int merge_planned(struct merge *m)
 		refused(m);
 		return 0;
 	}
+	/* two new pointers and two deletions, at most */
+	if (!bch2_btree_node_has_room(m->c, m->parent, BTREE_SPLIT_PARENT_U64s + 2 * BKEY_U64s))
+		return btree_make_room_above(m->trans, m->b, m->commit_flags);
+
 	bld = btree_update_start(m->trans, m->b->btree_id, m->b->level, p.nr_dst,
 				 m->commit_flags);
 	if (IS_ERR(bld))
@@ -307,9 +311,7 @@ static int merge_level(struct btree_trans *trans, struct btree_iter *iter, unsig
 	m.b		= bch2_btree_iter_node(iter, level);
 	m.parent	= bch2_btree_iter_node(iter, level + 1);
 	m.src[0]	= m.b;
-	/* two new pointers and two deletions, at most */
-	if (!m.b || !m.parent ||
-	    !bch2_btree_node_has_room(m.c, m.parent, BTREE_SPLIT_PARENT_U64s + 2 * BKEY_U64s))
+	if (!m.b || !m.parent)
 		return 0;
 
 	ret = look_at(&m, MERGE_prev) ?: look_at(&m, MERGE_next);

@@ -56,6 +56,11 @@ bool btree_update_format(struct bch_fs *c, const struct node_range *src, unsigne
 			 struct bkey_format *fmt);
 void btree_update_copy_keys(struct btree *n, const struct node_range *src);
 
+/* --- interior_split.c --- */
+
+int btree_make_room_above(struct btree_trans *trans, const struct btree *b,
+			  unsigned commit_flags);
+
 /* --- interior.c --- */
 
 int btree_update_publish(struct btree_trans *trans, struct btree_builder *bld,

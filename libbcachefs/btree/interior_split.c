@@ -286,6 +286,28 @@ int bch2_btree_split_leaf(struct btree_trans *trans, struct btree_iter *iter,
 	return ret;
 }
 
+/**
+ * btree_make_room_above - the parent of a node has no room for pointers: make some
+ * @trans:		transaction
+ * @b:			node
+ * @commit_flags:	of the commit that needs it: the watermark
+ *
+ * Return: a restart, or an error.
+ */
+int btree_make_room_above(struct btree_trans *trans, const struct btree *b,
+			  unsigned commit_flags)
+{
+	struct btree_iter iter;
+	int ret;
+
+	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, b->level + 2U,
+				  b->level + 1, BTREE_ITER_intent);
+	ret   = bch2_btree_iter_traverse(&iter) ?:
+		bch2_btree_split_leaf(trans, &iter, commit_flags);
+	bch2_trans_iter_exit(&iter);
+	return ret ?: bch2_trans_restart(trans, BCH_ERR_transaction_restart_split_race);
+}
+
 /* The root that @iter stands on, copied, under a new one. */
 static int root_raise(struct btree_trans *trans, struct btree_iter *iter)
 {
@@ -332,6 +354,11 @@ int bch2_btree_increase_depth(struct btree_trans *trans, struct btree_iter *iter
 
 	if (IS_ERR_OR_NULL(old))
 		return -BCH_ERR_btree_need_topology_repair;
+	if (old->level >= iter->level) {
+		/* somebody else did it */
+		bch2_btree_node_put(c, old);
+		return bch2_trans_restart(trans, BCH_ERR_transaction_restart_split_race);
+	}
 	bch2_trans_node_iter_init(trans, &root_iter, iter->btree_id, POS_MIN, old->level + 1U,
 				  old->level, BTREE_ITER_intent);
 	bch2_btree_node_put(c, old);

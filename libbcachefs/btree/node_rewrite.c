@@ -56,20 +56,6 @@ static int rewrite_locked(struct btree_trans *trans, struct btree *b, struct btr
 	return btree_update_publish(trans, bld, parent);
 }
 
-/* The parent has no room for one more pointer: make some. */
-static int make_room_above(struct btree_trans *trans, struct btree *b, unsigned commit_flags)
-{
-	struct btree_iter iter;
-	int ret;
-
-	bch2_trans_node_iter_init(trans, &iter, b->btree_id, b->max_key, b->level + 2U,
-				  b->level + 1, BTREE_ITER_intent);
-	ret   = bch2_btree_iter_traverse(&iter) ?:
-		bch2_btree_split_leaf(trans, &iter, commit_flags);
-	bch2_trans_iter_exit(&iter);
-	return ret ?: bch2_trans_restart(trans, BCH_ERR_transaction_restart_split_race);
-}
-
 /**
  * bch2_btree_node_rewrite - copy a node to a new place
  * @trans:		transaction
@@ -92,7 +78,7 @@ int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, 
 	if (bch2_btree_iter_root_level(iter) != b->level) {
 		parent = bch2_btree_iter_node(iter, b->level + 1);
 		if (!bch2_btree_node_has_room(trans->c, parent, BTREE_SPLIT_PARENT_U64s))
-			return make_room_above(trans, b, commit_flags);
+			return btree_make_room_above(trans, b, commit_flags);
 	}
 	ret = rewrite_locked(trans, b, parent, commit_flags);
 	if (!ret)
