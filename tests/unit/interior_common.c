@@ -30,6 +30,7 @@
 #include "journal/overlay.h"
 #include "journal/pins.h"
 #include "journal/read.h"
+#include "journal/seq_blacklist.h"
 #include "interior_common.h"
 
 struct itest itest;
@@ -37,7 +38,7 @@ struct itest itest;
 static struct jtest_spec spec_of(unsigned nr_devs)
 {
 	return (struct jtest_spec) {
-		.nr_devs = nr_devs, .dev_bytes = 256 << 20, .ring = 64, .replicas = nr_devs,
+		.nr_devs = nr_devs, .dev_bytes = 96 << 20, .ring = 64, .replicas = nr_devs,
 	};
 }
 
@@ -79,13 +80,15 @@ static void small_nodes(struct bch_fs *c)
 	c->block_bits = 0;
 }
 
-void itest_open(unsigned nr_devs)
+void itest_open(unsigned nr_devs, void (*ready)(void))
 {
 	const struct jtest_spec s = spec_of(nr_devs);
 	struct bch_fs *c;
 
 	itest = (struct itest) { .nr_devs = nr_devs, .next = ITEST_FIRST };
 	jtest_make(&s);
+	if (ready)
+		ready();
 	itest.c = c = jtest_open(&s);
 	small_nodes(c);
 	c->up.alloc_btree_ptrs = alloc_ptrs;
@@ -96,7 +99,7 @@ void itest_open(unsigned nr_devs)
 	assert_int_equal(bch2_fs_write_buffer_init(c), 0);
 	for (unsigned i = 0; i < BTREE_ID_NR; i++)
 		assert_int_equal(bch2_btree_root_alloc_fake(c, i, 0), 0);
-	assert_int_equal(bch2_journal_start(c, 5, 5), 0);
+	assert_int_equal(bch2_journal_start(c, ITEST_FIRST_SEQ, ITEST_FIRST_SEQ), 0);
 	bch2_journal_set_replay_done(c);
 	bch2_journal_keys_freeze(c);
 	set_bit(BCH_FS_replay_done, &c->flags);
@@ -158,6 +161,10 @@ struct bch_fs *itest_reopen_ro(u64 *newest)
 	assert_int_equal(bch2_journal_read(c, &info), 0);
 	assert_int_equal(c->journal.nr_missing, 0);
 	*newest = info.seq_read_end;
+	c->journal.start = info;
+	/* entries that nodes know of, and the journal does not have, never were */
+	if (!info.clean)
+		assert_int_equal(bch2_journal_seq_blacklist_add(c, *newest + 1, *newest + 4096), 0);
 	assert_int_equal(bch2_journal_keys_sort(c), 0);
 	assert_int_equal(bch2_roots_from_entries(c), 0);
 	if (bch2_read_btree_roots(c))

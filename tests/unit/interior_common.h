@@ -13,8 +13,11 @@
 #define ITEST_NODE	4096
 
 /* Where nodes may be: behind superblock and journal, sectors. */
-#define ITEST_FIRST	(144ULL << 11)
-#define ITEST_END	(250ULL << 11)
+#define ITEST_FIRST	(60ULL << 11)
+#define ITEST_END	(94ULL << 11)
+
+/* Number of the first journal entry. */
+#define ITEST_FIRST_SEQ	5
 
 struct itest {
 	struct bch_fs	*c;
@@ -27,8 +30,12 @@ struct itest {
 
 extern struct itest itest;
 
-/** itest_open() - new images, journal running, empty btrees; @nr_devs copies of nodes */
-void itest_open(unsigned nr_devs);
+/**
+ * itest_open() - new images, journal running, empty btrees
+ * @nr_devs:	copies of nodes
+ * @ready:	called before the images are opened for good; may be NULL
+ */
+void itest_open(unsigned nr_devs, void (*ready)(void));
 /** itest_drain() - make everything durable in nodes */
 void itest_drain(void);
 /** itest_close() - drain, stop the journal cleanly, close */

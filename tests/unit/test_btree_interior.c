@@ -61,11 +61,12 @@ static void change(struct model *m, unsigned i, unsigned u64s)
 
 static void check(struct bch_fs *c, const struct model *m, u64 inode)
 {
+	const struct bpos start = POS(inode, 0), end = POS(inode, U64_MAX);
 	struct btree_trans *trans = bch2_trans_get(c);
 	unsigned i = 0;
 	int ret;
 
-	ret = for_each_btree_key_max(trans, iter, BTREE, POS(inode, 0), POS(inode, U64_MAX), 0, k, ({
+	ret = for_each_btree_key_max(trans, iter, BTREE, start, end, 0, k, ({
 		for (; i < k.k->p.offset; i++)
 			assert_int_equal(m->u64s[i], 0);
 		assert_int_equal(bkey_val_u64s(k.k), m->u64s[i]);
@@ -97,7 +98,7 @@ static void first_key_makes_a_root(void **state)
 	struct model *m = calloc(1, sizeof(*m));
 	struct itest_shape s;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	assert_true(itest.c->btree.roots[BTREE].fake);
 	change(m, 5, 3);
 	assert_false(itest.c->btree.roots[BTREE].fake);
@@ -115,7 +116,7 @@ static void grow_and_shrink(void **state)
 	struct itest_shape full, s;
 
 	trnd_seed(1);
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < PLACES * 2; i++)
 		change(m, trnd() % PLACES, 1 + trnd() % 20);
 	check(itest.c, m, 1);
@@ -146,7 +147,7 @@ static void in_order(void **state)
 	struct model *m = calloc(1, sizeof(*m));
 	struct itest_shape s;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < PLACES; i++)
 		change(m, i, 8);
 	itest_shape_of(itest.c, BTREE, &s);
@@ -165,7 +166,7 @@ static void restarts(void **state)
 		struct model *m = calloc(1, sizeof(*m));
 
 		trnd_seed(every);
-		itest_open(1);
+		itest_open(1, NULL);
 		itest.restart_every = every;
 		/* an attempt has to come through now and then */
 		itest.c->btree.restart_fault_every = 17 + every;
@@ -198,7 +199,7 @@ static void rewrites(void **state)
 	struct itest_shape before, after;
 
 	trnd_seed(3);
-	itest_open(2);
+	itest_open(2, NULL);
 	for (unsigned i = 0; i < PLACES; i++)
 		change(m, trnd() % PLACES, 1 + trnd() % 20);
 	itest_shape_of(itest.c, BTREE, &before);
@@ -229,7 +230,7 @@ static void bad_nodes(void **state)
 	struct btree *b;
 	u64 seq;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < 600; i++)
 		change(m, i, 8);
 	trans = bch2_trans_get(itest.c);
@@ -262,7 +263,7 @@ static void deeper(void **state)
 	struct btree_iter iter;
 	struct itest_shape s;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < 20; i++)
 		change(m, i, 8);
 	trans = bch2_trans_get(itest.c);
@@ -292,7 +293,7 @@ static void pass_merges(void **state)
 	struct itest_shape before, after;
 
 	trnd_seed(9);
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < PLACES; i++)
 		change(m, i, 8);
 	for (unsigned i = 0; i < PLACES; i++)
@@ -358,7 +359,7 @@ static void threads(void **state)
 	struct bch_fs *c;
 	u64 newest;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned long t = 0; t < THREADS; t++) {
 		thread_model[t] = calloc(1, sizeof(struct model));
 		pthread_create(&id[t], NULL, thread_main, (void *) t);
@@ -384,7 +385,7 @@ static void dead_journal(void **state)
 	struct model *m = calloc(1, sizeof(*m));
 	int ret = 0;
 
-	itest_open(1);
+	itest_open(1, NULL);
 	for (unsigned i = 0; i < 500; i++)
 		change(m, i, 8);
 	bch2_journal_halt(itest.c);
