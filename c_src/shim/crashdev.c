@@ -44,6 +44,7 @@ struct crash_write {
 	u64			flush_from;	/* PREFLUSH: makes durable what was done by then */
 	bool			in_log;
 	bool			bio_done;
+	u8			fate;		/* in the capture that runs: none, all, some */
 
 	bio_end_io_t		*end_io;
 	void			*private;
@@ -331,14 +332,33 @@ static u64 next_random(u64 *state)
 	return z ^ z >> 31;
 }
 
-static void write_survives(u8 *image, const struct crash_write *w, enum shim_crash_mode mode,
-			   u64 *state)
-{
-	u64 r = mode == SHIM_CRASH_random ? next_random(state) % 3 : mode == SHIM_CRASH_keep_all;
+enum { FATE_none, FATE_all, FATE_some };
 
-	if (r == 1) {
+/*
+ * What becomes of each write. A write with PREFLUSH reaches the device when that is
+ * through: if anything of it survives, so does what was done before it was submitted.
+ */
+static void choose_fates(const struct crash_dev *dev, enum shim_crash_mode mode, u64 *state)
+{
+	struct crash_write *w, *i;
+
+	list_for_each_entry(w, &dev->log, list)
+		w->fate = mode == SHIM_CRASH_random ? next_random(state) % 3
+						    : mode == SHIM_CRASH_keep_all;
+	list_for_each_entry(w, &dev->log, list) {
+		if (!w->flush_from || w->fate == FATE_none)
+			continue;
+		list_for_each_entry(i, &dev->log, list)
+			if (i->done_at && i->done_at <= w->flush_from)
+				i->fate = FATE_all;
+	}
+}
+
+static void apply_fate(u8 *image, const struct crash_write *w, u64 *state)
+{
+	if (w->fate == FATE_all) {
 		apply_sectors(image, w, 0, w->bytes);
-	} else if (r == 2) {
+	} else if (w->fate == FATE_some) {
 		for (size_t i = 0; i < w->bytes; i += SECTOR_SIZE)
 			if (next_random(state) & 1)
 				apply_sectors(image, w, i, i + SECTOR_SIZE);
@@ -386,8 +406,9 @@ static int capture_one(const struct crash_dev *dev, enum shim_crash_mode mode, u
 		if (!all_zero(dev->image + i, n))
 			memcpy(image + i, dev->image + i, n);
 	}
+	choose_fates(dev, mode, state);
 	list_for_each_entry(w, &dev->log, list)
-		write_survives(image, w, mode, state);
+		apply_fate(image, w, state);
 	ret = image_write(image, dev->bytes, path);
 	munmap(image, dev->bytes);
 	return ret;

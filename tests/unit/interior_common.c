@@ -18,12 +18,10 @@
 #include "btree/extent_entries.h"
 #include "btree/interior.h"
 #include "btree/iter.h"
-#include "btree/key_cache.h"
 #include "btree/node_insert.h"
 #include "btree/node_write.h"
 #include "btree/trans.h"
 #include "btree/update.h"
-#include "btree/write_buffer.h"
 #include "init/fs.h"
 #include "init/recovery.h"
 #include "journal/journal.h"
@@ -93,10 +91,6 @@ void itest_open(unsigned nr_devs, void (*ready)(void))
 	small_nodes(c);
 	c->up.alloc_btree_ptrs = alloc_ptrs;
 	c->up.open_buckets_put = open_put;
-	assert_int_equal(bch2_fs_btree_node_write_init(c), 0);
-	assert_int_equal(bch2_fs_btree_interior_init(c), 0);
-	assert_int_equal(bch2_fs_key_cache_init(c), 0);
-	assert_int_equal(bch2_fs_write_buffer_init(c), 0);
 	for (unsigned i = 0; i < BTREE_ID_NR; i++)
 		assert_int_equal(bch2_btree_root_alloc_fake(c, i, 0), 0);
 	assert_int_equal(bch2_journal_start(c, ITEST_FIRST_SEQ, ITEST_FIRST_SEQ), 0);
@@ -128,9 +122,6 @@ static void end(void)
 	bch2_fs_btree_interior_exit(c);
 	assert_int_equal(itest.nr_open, 0);
 	bch2_journal_stop(c);
-	bch2_fs_key_cache_exit(c);
-	bch2_fs_write_buffer_exit(c);
-	bch2_fs_btree_node_write_exit(c);
 	clear_bit(BCH_FS_may_go_rw, &c->flags);
 	jtest_close(c);
 	itest.c = NULL;
