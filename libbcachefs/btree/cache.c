@@ -141,7 +141,7 @@ static void node_insert(struct btree_cache *bc, struct btree *b)
 	list_add(&b->hash_list, hash_head(bc, b->hash_val));
 	list_add_tail(&b->lru, &bc->clock);
 	node_account(bc, b);
-	bc->nr_nodes++;
+	WRITE_ONCE(bc->nr_nodes, bc->nr_nodes + 1);
 }
 
 static void node_remove(struct btree_cache *bc, struct btree *b)
@@ -150,7 +150,7 @@ static void node_remove(struct btree_cache *bc, struct btree *b)
 	list_del_init(&b->hash_list);
 	bc->bytes	-= b->accounted;
 	b->accounted	= 0;
-	bc->nr_nodes--;
+	WRITE_ONCE(bc->nr_nodes, bc->nr_nodes - 1);
 }
 
 static bool node_evictable(struct btree *b)

@@ -210,7 +210,7 @@ int btree_update_publish(struct btree_trans *trans, struct btree_builder *bld,
 	as->state = BTREE_UPDATE_writing;
 	/* IU-6: in this order they will be committed */
 	list_add_tail(&as->list, &in->pending);
-	in->nr_pending++;
+	WRITE_ONCE(in->nr_pending, in->nr_pending + 1);
 	mutex_unlock(&in->lock);
 
 	unlock_old(trans, as, as->nr_old);
@@ -253,7 +253,8 @@ void bch2_btree_update_node_written(struct bch_fs *c, struct btree *b, int err,
 
 static bool updates_pending(struct bch_fs *c)
 {
-	return READ_ONCE(c->btree.interior.nr_pending);
+	/* pairs with update_end(): what it has done is seen */
+	return smp_load_acquire(&c->btree.interior.nr_pending);
 }
 
 /**

@@ -279,7 +279,7 @@ static void update_end(struct btree_trans *trans, struct btree_update *as)
 	update_free(as);
 
 	mutex_lock(&in->lock);
-	in->nr_pending--;
+	smp_store_release(&in->nr_pending, in->nr_pending - 1);
 	mutex_unlock(&in->lock);
 	wake_up_all(&in->wait);
 }

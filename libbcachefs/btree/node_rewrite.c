@@ -115,7 +115,7 @@ static struct btree_rewrite *rewrite_pop(struct bch_fs_btree_interior *in)
 	r = list_first_entry_or_null(&in->rewrites, struct btree_rewrite, list);
 	if (r) {
 		list_del(&r->list);
-		in->nr_rewrites--;
+		WRITE_ONCE(in->nr_rewrites, in->nr_rewrites - 1);
 	}
 	mutex_unlock(&in->lock);
 	return r;
@@ -177,7 +177,7 @@ void bch2_btree_node_rewrite_async(struct bch_fs *c, struct btree *b)
 	if (in->nr_rewrites >= REWRITES_MAX)
 		goto have;
 	list_add_tail(&r->list, &in->rewrites);
-	in->nr_rewrites++;
+	WRITE_ONCE(in->nr_rewrites, in->nr_rewrites + 1);
 	r = NULL;
 have:
 	mutex_unlock(&in->lock);
