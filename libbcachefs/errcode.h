@@ -315,7 +315,6 @@
 	x(erofs_norecovery,			EROFS)				\
 	x(erofs_nochanges,			EROFS)				\
 	x(erofs_read_only,			EROFS)				\
-	x(erofs_no_live_core,			EROFS)				\
 	x(erofs_trans_commit,			EROFS)				\
 	x(erofs_no_alloc_info,			EROFS)				\
 	x(erofs_small_image,			EROFS)				\

@@ -88,15 +88,15 @@ static int setup(void **state)
 {
 	jtest_make(&spec);
 	c = jtest_open(&spec);
+	bch2_fs_btree_node_write_exit(c);
 	assert_int_equal(__bch2_fs_btree_node_write_init(c, node_written), 0);
 	for (unsigned i = 0; i < BTREE_ID_NR; i++)
 		leaf[i] = make_leaf(i);
-	assert_int_equal(bch2_fs_key_cache_init(c), 0);
-	assert_int_equal(bch2_fs_write_buffer_init(c), 0);
 	assert_int_equal(bch2_journal_start(c, 5, 5), 0);
 	bch2_journal_set_replay_done(c);
 	bch2_journal_keys_freeze(c);
 	set_bit(BCH_FS_may_go_rw, &c->flags);
+	atomic_set(&c->rw.refs, 1);
 	return 0;
 }
 
@@ -107,10 +107,7 @@ static int teardown(void **state)
 	assert_int_equal(atomic_read(&c->btree.key_cache.nr_dirty), 0);
 	bch2_journal_halt(c);
 	bch2_btree_cancel_all_dirty(c);
-	bch2_fs_key_cache_exit(c);
 	bch2_journal_stop(c);
-	bch2_fs_write_buffer_exit(c);
-	bch2_fs_btree_node_write_exit(c);
 	clear_bit(BCH_FS_may_go_rw, &c->flags);
 	for (unsigned i = 0; i < BTREE_ID_NR; i++)
 		bch2_btree_node_put(c, leaf[i]);
