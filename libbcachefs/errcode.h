@@ -319,6 +319,7 @@
 	x(erofs_no_alloc_info,			EROFS)				\
 	x(erofs_small_image,			EROFS)				\
 	x(erofs_no_default_sb,			EROFS)				\
+	x(erofs_version_upgrade,		EROFS)				\
 	x(erofs_journal_err,			EROFS)				\
 	x(erofs_emergency,			EROFS)
 

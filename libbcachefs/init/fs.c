@@ -319,8 +319,8 @@ int bch2_fs_start(struct bch_fs *c)
 	if (ret)
 		goto err;
 
-	bch2_fs_version_init(c);
-	ret   = start_may(c) ?:
+	ret   = bch2_fs_version_init(c) ?:
+		start_may(c) ?:
 		start_key(c) ?:
 		bch2_casefold_init(c) ?:
 		bch2_fs_recovery(c);

@@ -4,12 +4,15 @@
  * become necessary, and errors that are to be expected and not worth a report
  * (spec 12 §5-§7, spec 31 §3).
  *
- * Everything is decided in memory. The superblock keeps its version: nothing is
- * written that would need another one. Called once per start, by its thread.
+ * Only the current version is written. A start that may write brings an older
+ * filesystem up to it, if all passes that this needs are there; otherwise it is
+ * refused before anything changes. With option nochanges everything is decided
+ * in memory, and the version stays. Called once per start, by its thread.
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
@@ -64,14 +67,10 @@ static unsigned upgrade_target(const struct bch_fs *c, unsigned old)
 		? min(old, current_version) : compatible;
 }
 
-static void version_upgrade(struct bch_fs *c)
+/* Passes that the way from @old to @new asks for (stable); silences their errors. */
+static u64 upgrade_passes(struct bch_fs *c, unsigned old, unsigned new)
 {
-	const unsigned old = c->sb.version_upgrade_complete ?: c->sb.version;
-	const unsigned new = upgrade_target(c, old);
 	u64 passes = 0;
-
-	if (new <= old)
-		return;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(upgrade_table); i++) {
 		const struct version_change *v = &upgrade_table[i];
@@ -82,7 +81,70 @@ static void version_upgrade(struct bch_fs *c)
 		for (unsigned e = 0; e < v->nr_errors; e++)
 			__set_bit(v->errors[e], c->sb.errors_silent);
 	}
+	return passes;
+}
+
+/* A filesystem that is written is of the current version, or is not written. */
+static int upgrade_possible(struct bch_fs *c, unsigned old, unsigned new, u64 passes)
+{
+	CLASS(printbuf, buf)();
+	const u64 need = bch2_recovery_passes_from_stable(passes);
+	u64 missing = 0;
+
+	for (unsigned i = 0; i < BCH_RECOVERY_PASS_NR; i++)
+		if ((need & BIT_ULL(i)) && !bch2_recovery_pass_available(i))
+			missing |= BIT_ULL(i);
+	if (!missing && new == bcachefs_metadata_version_current)
+		return 0;
+
+	prt_str(&buf, "cannot be written: the filesystem is of version ");
+	bch2_sb_version_to_text(&buf, old);
+	prt_str(&buf, ", only ");
+	bch2_sb_version_to_text(&buf, bcachefs_metadata_version_current);
+	prt_str(&buf, " is written");
+	if (missing) {
+		prt_str(&buf, ", and these passes of the upgrade are not available: ");
+		bch2_recovery_passes_to_text(&buf, missing);
+	}
+	bch_err(c, "%s", printbuf_str(&buf));
+	return -BCH_ERR_erofs_version_upgrade;
+}
+
+/* In the superblock in memory; the first write of it carries all of this. */
+static void upgrade_superblock(struct bch_fs *c, unsigned new, u64 passes)
+{
+	struct bch_sb_field_ext *ext;
+
+	mutex_lock(&c->sb_lock);
+	c->disk_sb.sb->version = cpu_to_le16(new);
+	ext = bch2_sb_field_get(c->disk_sb.sb, ext);
+	if (ext && bch2_sb_field_has(ext, errors_silent)) {
+		ext->recovery_passes_required[0] |= cpu_to_le64(passes);
+		for (unsigned i = 0; i < ARRAY_SIZE(c->sb.errors_silent); i++)
+			ext->errors_silent[i] |= cpu_to_le64(c->sb.errors_silent[i]);
+	}
+	c->sb.version = new;
+	mutex_unlock(&c->sb_lock);
+}
+
+static int version_upgrade(struct bch_fs *c)
+{
+	const unsigned old = c->sb.version_upgrade_complete ?: c->sb.version;
+	const unsigned new = upgrade_target(c, old);
+	u64 passes = 0;
+	int ret = 0;
+
+	if (new > old)
+		passes = upgrade_passes(c, old, new);
 	c->recovery.required_stable |= passes;
+
+	if (c->opts.nochanges || !BCH_SB_INITIALIZED(c->disk_sb.sb))
+		return 0;
+	if (old < bcachefs_metadata_version_current)
+		ret = upgrade_possible(c, old, new, passes);
+	if (!ret && new > old)
+		upgrade_superblock(c, new, passes);
+	return ret;
 }
 
 /* Newer software than this has left a list of what we must expect (spec 12 §7.2). */
@@ -160,10 +222,14 @@ static void announce(struct bch_fs *c, u64 required)
  *
  * Sets c->recovery.required_stable and lost_data, adds to c->sb.errors_silent,
  * and announces the start.
+ *
+ * Return: 0, or -BCH_ERR_erofs_version_upgrade for a filesystem that would have
+ * to be written and cannot be brought to the current version.
  */
-void bch2_fs_version_init(struct bch_fs *c)
+int bch2_fs_version_init(struct bch_fs *c)
 {
 	u64 required = c->sb.recovery_passes_required;
+	int ret;
 
 	if (BCH_SB_HAS_TOPOLOGY_ERRORS(c->disk_sb.sb))
 		required |= BIT_ULL(BCH_RECOVERY_PASS_STABLE_check_topology);
@@ -172,6 +238,7 @@ void bch2_fs_version_init(struct bch_fs *c)
 	c->recovery.lost_data		= c->sb.btrees_lost_data;
 
 	version_downgrade(c);
-	version_upgrade(c);
+	ret = version_upgrade(c);
 	announce(c, required);
+	return ret;
 }

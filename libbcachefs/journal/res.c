@@ -124,7 +124,8 @@ struct jset_entry *bch2_journal_add_entry(struct journal_res *res, unsigned type
 void journal_watermark_update(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
-	const s64 wm = w->low_space || w->low_pins || w->low_wb
+	/* one by one: their neighbour replay_done changes under no lock */
+	const s64 wm = READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) || READ_ONCE(w->low_wb)
 		? BCH_WATERMARK_reclaim : BCH_WATERMARK_stripe;
 
 	if (journal_state_watermark(atomic64_read(&w->state)) != wm) {
