@@ -117,6 +117,11 @@ $(patsubst %.c,$(O)/%,$(UNIT_SRC)): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $< \
 		-Wl,--allow-multiple-definition $(call LINK_LIBS,$(O)/libunit.a) -lcmocka
 
+# What tests of tests/kernel run next to the tools.
+unit-tests: $(O)/tests/kernel/start_fs
+$(O)/tests/kernel/start_fs: $(O)/tests/kernel/start_fs.o $(LIBS)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $< $(call LINK_LIBS)
+
 clean:
 	rm -rf $(O) $(O)-fuzz
 

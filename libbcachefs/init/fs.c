@@ -44,6 +44,7 @@
 #include "sb/fsck_err.h"
 #include "sb/io.h"
 #include "sb/members.h"
+#include "sb/write.h"
 #include "util/log.h"
 #include "util/printbuf.h"
 
@@ -266,7 +267,14 @@ static int start_may(struct bch_fs *c)
 	const int ret = bch2_fs_may_start(c, &msgs);
 
 	print_messages(&msgs, ret != 0);
-	return ret;
+	if (ret || c->opts.nochanges)
+		return ret;
+
+	/* part of the next update of the superblock, which precedes all use (spec 31 §4) */
+	mutex_lock(&c->sb_lock);
+	bch2_sb_request_incompat(c, bcachefs_metadata_version_no_sb_user_data_replicas);
+	mutex_unlock(&c->sb_lock);
+	return 0;
 }
 
 static int start_key(struct bch_fs *c)
@@ -319,6 +327,8 @@ int bch2_fs_start(struct bch_fs *c)
 	if (ret)
 		goto err;
 
+	if (!c->opts.nochanges)
+		bch2_fs_members_mounted(c);
 	ret   = bch2_fs_version_init(c) ?:
 		start_may(c) ?:
 		start_key(c) ?:

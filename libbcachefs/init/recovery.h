@@ -18,6 +18,7 @@ int bch2_fs_first_start(struct bch_fs *c);
 int bch2_initialize_subvolumes(struct bch_fs *c);
 
 /* init/versions.c */
+void bch2_fs_members_mounted(struct bch_fs *c);
 int bch2_fs_version_init(struct bch_fs *c);
 
 /* init/clean.c */

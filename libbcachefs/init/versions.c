@@ -13,6 +13,8 @@
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/string.h>
+#include <linux/timekeeping.h>
 
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
@@ -23,6 +25,7 @@
 #include "sb/members.h"
 #include "sb/misc_sections.h"
 #include "sb/text.h"
+#include "sb/write.h"
 #include "util/log.h"
 #include "util/printbuf.h"
 
@@ -214,6 +217,28 @@ static void announce(struct bch_fs *c, u64 required)
 				c->recovery.required_stable & ~required));
 	}
 	bch_info(c, "%s", printbuf_str(&buf));
+}
+
+/**
+ * bch2_fs_members_mounted - note in the superblock in memory that this is a start
+ * @c:	filesystem that is going to be written
+ *
+ * When, and by which names the devices are known. Spec 10 §9.8, 31 §3 step 3.
+ */
+void bch2_fs_members_mounted(struct bch_fs *c)
+{
+	const u64 now = ktime_get_real_seconds();
+
+	mutex_lock(&c->sb_lock);
+	for_each_online_member(c, ca) {
+		struct bch_member m = bch2_sb_member_get(c->disk_sb.sb, ca->dev_idx);
+
+		m.last_mount = cpu_to_le64(now);
+		memset(m.device_name, 0, sizeof(m.device_name));
+		memcpy(m.device_name, ca->name, strnlen(ca->name, sizeof(m.device_name)));
+		bch2_sb_member_set(c->disk_sb.sb, ca->dev_idx, &m);
+	}
+	mutex_unlock(&c->sb_lock);
 }
 
 /**

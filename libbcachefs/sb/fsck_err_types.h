@@ -23,6 +23,7 @@ enum bch_fsck_flags {
 /* What is remembered per error id during one run. */
 struct fsck_err_seen {
 	u64			nr;		/* reports, also silent repeats */
+	u64			nr_in_sb;	/* those that the superblock has */
 	int			ret;		/* decision on the last message */
 	char			answer;		/* 'Y' or 'N' for all of this id, 0 = ask */
 	bool			ratelimited;

@@ -190,6 +190,7 @@ static int new_state(struct bch_fs *c)
 		return ret;
 	}
 	return  bch2_sb_refresh_sections(&c->disk_sb) ?:
+		bch2_sb_refresh_running(c) ?:
 		devices_update(c);
 }
 

@@ -26,6 +26,11 @@ void bch2_sb_member_set(struct bch_sb *, unsigned idx, const struct bch_member *
 int bch2_sb_refresh_sections(struct bch_sb_handle *);
 int bch2_sb_copy_shared(struct bch_sb_handle *dst, const struct bch_sb *src);
 
+/* --- what a filesystem in use adds (sb/write_running.c) --- */
+
+int bch2_sb_refresh_running(struct bch_fs *);
+bool bch2_sb_request_incompat(struct bch_fs *, unsigned version);
+
 /* --- replicas entries in memory (sb/replicas_write.c) --- */
 
 struct bch_sb_replica;
