@@ -27,7 +27,7 @@ int bch2_casefold_init(struct bch_fs *c)
 {
 	struct unicode_map *um;
 
-	if (!(c->sb.features & BIT_ULL(BCH_FEATURE_casefolding)))
+	if (c->cf_encoding || !(c->sb.features & BIT_ULL(BCH_FEATURE_casefolding)))
 		return 0;
 
 	um = utf8_load(UNICODE_AGE(12, 1, 0));

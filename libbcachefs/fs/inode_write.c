@@ -223,14 +223,13 @@ void bch2_inode_init(struct bch_fs *c, struct bch_inode_unpacked *inode, u32 uid
 	inode->bi_mtime		= now;
 	inode->bi_otime		= now;
 
-	if (!parent)
-		return;
-	if (parent->bi_mode & S_ISGID) {
+	if (parent && (parent->bi_mode & S_ISGID)) {
 		inode->bi_gid = parent->bi_gid;
 		if (S_ISDIR(mode))
 			inode->bi_mode |= S_ISGID;
 	}
-	inherit_options(inode, parent);
+	if (parent)
+		inherit_options(inode, parent);
 	if (bch2_inode_casefold(c, inode))
 		inode->bi_flags |= BCH_INODE_has_case_insensitive;
 }

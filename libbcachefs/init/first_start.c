@@ -19,6 +19,7 @@
 #include "btree/commit.h"
 #include "btree/trans.h"
 #include "btree/update.h"
+#include "fs/casefold.h"
 #include "fs/inode_write.h"
 #include "init/recovery.h"
 #include "init/rw.h"
@@ -46,6 +47,30 @@ static void first_version(struct bch_fs *c)
 	SET_BCH_SB_VERSION_UPGRADE_COMPLETE(sb, le16_to_cpu(sb->version));
 }
 
+/* What a compression option needs of readers; the type is in its low four bits. */
+static u64 compression_feature(u8 opt)
+{
+	switch (opt & 15) {
+	case BCH_COMPRESSION_OPT_lz4:
+		return BCH_FEATURE_BIT(lz4);
+	case BCH_COMPRESSION_OPT_gzip:
+		return BCH_FEATURE_BIT(gzip);
+	case BCH_COMPRESSION_OPT_zstd:
+		return BCH_FEATURE_BIT(zstd);
+	default:
+		return 0;
+	}
+}
+
+/* Features that the options imply (spec 10 §6). */
+static u64 option_features(const struct bch_opts *opts)
+{
+	return  compression_feature(opts->compression) |
+		compression_feature(opts->background_compression) |
+		(opts->erasure_code ? BCH_FEATURE_BIT(ec) : 0) |
+		(opts->casefold ? BCH_FEATURE_BIT(casefolding) : 0);
+}
+
 static void first_superblock(struct bch_fs *c)
 {
 	struct bch_sb *sb = c->disk_sb.sb;
@@ -54,6 +79,7 @@ static void first_superblock(struct bch_fs *c)
 	sb->compat[0] |= cpu_to_le64(BCH_COMPAT_BIT(extents_above_btree_updates_done) |
 				     BCH_COMPAT_BIT(bformat_overflow_done) |
 				     BCH_COMPAT_BIT(no_stale_ptrs));
+	sb->features[0] |= cpu_to_le64(option_features(&c->opts));
 	first_version(c);
 	bch2_sb_to_cpu(c);
 	mutex_unlock(&c->sb_lock);
@@ -245,7 +271,9 @@ int bch2_fs_first_start(struct bch_fs *c)
 	first_superblock(c);
 	c->recovery.is_clean = true;
 
-	return  bch2_read_btree_roots(c) ?:
+	/* the root directory may be the first that needs the folding tables */
+	return  bch2_casefold_init(c) ?:
+		bch2_read_btree_roots(c) ?:
 		init_devices(c) ?:
 		start_journal(c) ?:
 		create_contents(c) ?:

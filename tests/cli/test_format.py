@@ -535,3 +535,20 @@ def test_first_start(scratch):
     assert 'unreadable' not in r.out
     r = run.bcachefs('restore', '--list', path)
     assert r.rc == 0 and 'lost+found' in r.out
+
+
+@pytest.mark.parametrize('args, nr', [
+    ((), 2), (('--replicas=2',), 3), (('--encrypted', '--no_passphrase'), 1),
+    (('--block_size=4k',), 1), (('--block_size=512', '--bucket_size=64k'), 1),
+    (('--btree_node_size=32k',), 1), (('--metadata_checksum=xxhash',), 1),
+    (('--metadata_checksum=none',), 1), (('--casefold',), 1), (('--compression=zstd',), 1),
+    (('--erasure_code',), 1), (('--discard',), 1)], ids=lambda v: ' '.join(v) if v != () and
+    isinstance(v, tuple) else None)
+def test_first_start_matrix(scratch, args, nr):
+    """Every geometry and option that changes what is written."""
+    paths = [image(scratch, name='%d.img' % i, size=96 * MiB) for i in range(nr)]
+    fmt('-q', *args, *paths, rc=0)
+    r = run.bcachefs('fsck', '-n', *paths)
+    assert r.rc == 0, r
+    r = run.bcachefs('restore', '--list', ':'.join(paths))
+    assert r.rc == 0 and 'lost+found' in r.out, r
