@@ -37,6 +37,7 @@
 #include "sb/fsck_err.h"
 #include "sb/members.h"
 #include "util/log.h"
+#include "util/sync_point.h"
 
 /* Candidates taken from the index at a time. */
 #define DISCARD_BATCH		64
@@ -502,6 +503,7 @@ static void discard_work_fn(struct work_struct *work)
 	const bool urgent = xchg(&c->alloc.discard_urgent, false);
 	u64 freed;
 
+	bch2_sync_point(c, discard_begin);
 	if (!c->up.write_ref_get(c))
 		return;
 	report(c, run_discards(c, true, urgent, &freed));
@@ -527,6 +529,7 @@ static void discard_fast_work_fn(struct work_struct *work)
 	u64 bucket;
 	int ret = 0;
 
+	bch2_sync_point(c, discard_begin);
 	if (!c->up.write_ref_get(c))
 		return;
 	run_init(&r, c, DISCARDS_IN_FLIGHT_FAST, true);

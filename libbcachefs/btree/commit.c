@@ -367,10 +367,13 @@ static int commit_locked(struct commit *x)
 		commit_apply(x);
 	if (unlikely(overlay)) {
 		if (!ret) {
+			bch2_sync_point(x->c, commit_H3a);
 			bch2_trans_overlay_mark(x->trans);
 			bch2_sync_point(x->c, commit_H8);
 		}
 		mutex_unlock(overwrite);
+		if (!ret)
+			bch2_sync_point(x->c, commit_H3b);
 	}
 	return ret;
 }

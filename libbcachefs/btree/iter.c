@@ -71,7 +71,7 @@ static void iter_init(struct btree_trans *trans, struct btree_iter *iter, unsign
 	iter->trans	= trans;
 	iter->btree_id	= btree;
 	iter->level	= min_t(unsigned, level, BTREE_MAX_DEPTH - 1);
-	iter->flags	= iter_flags(btree, level, flags);
+	iter->flags	= iter_flags(btree, level, flags)|BTREE_ITER_with_journal;
 	iter->snapshot	= pos.snapshot;
 	if (locks_want > iter->level)
 		iter->flags |= BTREE_ITER_intent;

@@ -56,6 +56,15 @@ static bool key_is_delta(const struct journal_key *k)
 		k->k->k.type == KEY_TYPE_accounting;
 }
 
+/*
+ * Made by a repair of this start: not in the journal yet. (Sums of the journal's
+ * deltas are in memory of their own, too, but carry the number of the oldest.)
+ */
+static bool key_is_repair(const struct journal_key *k)
+{
+	return !k->journal_seq;
+}
+
 static bool key_overwritten(const struct journal_key *k)
 {
 	return bch2_journal_key_overwritten(k);
@@ -128,9 +137,10 @@ static int replay_accounting(struct replay *r)
 		struct journal_key *k = &keys->data[i];
 		int ret;
 
-		if (!key_is_delta(k) || k->allocated || key_overwritten(k))
+		if (!key_is_delta(k) || key_is_repair(k) || key_overwritten(k))
 			continue;
 
+		bch2_sync_point_key(c, replay_H1_delta, k->btree_id, k->k);
 		ret = commit_do(r->trans, NULL, NULL,
 				REPLAY_COMMIT|BCH_TRANS_COMMIT_no_journal_res|
 				BCH_WATERMARK_reclaim,
@@ -164,7 +174,7 @@ static int replay_no_level(struct replay *r, struct btree_iter *iter, struct jou
 			   "confused");
 		return -BCH_ERR_btree_need_topology_repair;
 	}
-	if (k->allocated)
+	if (key_is_repair(k))
 		return bch2_btree_increase_depth(r->trans, iter);
 
 	mark_key(c, k);
@@ -199,10 +209,10 @@ static int replay_one_in_trans(struct replay *r, struct journal_key *k)
 		goto out;
 	}
 
-	bch2_sync_point(r->c, replay_H2);
-	/* again, now that nothing can overtake it (SY-3) */
+	/* again, with the leaf locked; the commit looks once more (SY-3) */
 	if (key_overwritten(k))
 		goto out;
+	bch2_sync_point_key(r->c, replay_H2, k->btree_id, k->k);
 
 	if (key_is_delta(k)) {
 		struct bkey_i_accounting *a =
@@ -229,9 +239,9 @@ static int replay_one(struct replay *r, struct journal_key *k, unsigned flags)
 	const bool delta = key_is_delta(k);
 	int ret;
 
-	bch2_sync_point(r->c, replay_H1);
+	bch2_sync_point_key(r->c, replay_H1, k->btree_id, k->k);
 	flags |= REPLAY_COMMIT;
-	if (!k->allocated)
+	if (!key_is_repair(k))
 		flags |= BCH_TRANS_COMMIT_no_journal_res;
 
 	ret = commit_do(r->trans, NULL, NULL, flags, replay_one_in_trans(r, k));
@@ -241,7 +251,7 @@ static int replay_one(struct replay *r, struct journal_key *k, unsigned flags)
 	/* positions of deltas are not marked by commits (RP-2) */
 	if (delta)
 		mark_key(r->c, k);
-	r->nr_repair += k->allocated;
+	r->nr_repair += key_is_repair(k);
 	return 0;
 }
 
@@ -275,8 +285,8 @@ static int left_cmp(const void *_l, const void *_r)
 	const struct journal_key *r = *(struct journal_key *const *) _r;
 
 	/* keys made by repair have no number: last */
-	if (l->allocated != r->allocated)
-		return l->allocated ? 1 : -1;
+	if (key_is_repair(l) != key_is_repair(r))
+		return key_is_repair(l) ? 1 : -1;
 	if (l->journal_seq != r->journal_seq)
 		return l->journal_seq < r->journal_seq ? -1 : 1;
 	return 0;
@@ -293,12 +303,13 @@ static int replay_rest(struct replay *r)
 		struct journal_key *k = r->left[i];
 		int ret;
 
-		if (k->allocated)
+		if (key_is_repair(k))
 			bch2_journal_replay_pins_put_below(c, U64_MAX);
 		else
 			bch2_journal_replay_pins_put_below(c, k->journal_seq);
 
-		ret = replay_one(r, k, k->allocated ? BCH_WATERMARK_normal
+		bch2_sync_point_key(c, replay_H4_released, k->btree_id, k->k);
+		ret = replay_one(r, k, key_is_repair(k) ? BCH_WATERMARK_normal
 						    : BCH_WATERMARK_reclaim);
 		if (ret) {
 			bch_err(c, "replay of journal entry %llu: %s", k->journal_seq,
@@ -314,13 +325,18 @@ static int replay_rest(struct replay *r)
 static int replay_run(struct replay *r)
 {
 	struct bch_fs *c = r->c;
-	int ret = replay_accounting(r);
+	int ret;
+
+	bch2_sync_point(c, replay_H4_begin);
+	ret = replay_accounting(r);
 
 	if (ret) {
 		bch_err(c, "replay of accounting: %s", bch2_err_str(ret));
 		return ret;
 	}
+	bch2_sync_point(c, replay_H4_accounting);
 	replay_sorted(r);
+	bch2_sync_point(c, replay_H4_sorted);
 	return replay_rest(r);
 }
 
@@ -331,6 +347,7 @@ static int replay_end(struct replay *r)
 	int ret = 0;
 
 	set_bit(BCH_FS_replay_done, &c->flags);
+	bch2_sync_point(c, replay_H14);
 	bch2_journal_set_replay_done(c);
 	bch2_btree_rewrites_start(c);
 

@@ -12,12 +12,20 @@
 struct bch_fs;
 
 #ifdef BCACHEFS_SYNC_POINTS
-void __bch2_sync_point(struct bch_fs *c, const char *name);
+struct bkey_i;
+
+void __bch2_sync_point(struct bch_fs *c, const char *name, unsigned btree,
+		       const struct bkey_i *k);
 
 /* @_name without quotes: bch2_sync_point(c, commit_H5) */
-#define bch2_sync_point(_c, _name)	__bch2_sync_point((_c), #_name)
+#define bch2_sync_point(_c, _name)	__bch2_sync_point((_c), #_name, 0, NULL)
+/* The same where one key is being worked on. */
+#define bch2_sync_point_key(_c, _name, _btree, _k)				\
+	__bch2_sync_point((_c), #_name, (_btree), (_k))
 #else
 #define bch2_sync_point(_c, _name)	do { (void) (_c); } while (0)
+#define bch2_sync_point_key(_c, _name, _btree, _k)				\
+	do { (void) (_c); } while (0)
 #endif
 
 #endif /* _BCACHEFS_UTIL_SYNC_POINT_H */
