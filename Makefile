@@ -15,7 +15,7 @@ SHELL		:= /bin/bash
 .DEFAULT_GOAL	:= all
 
 FRONT		:= all demo check check-quick bench fuzz fuzz-smoke model kbuild-check check-valgrind \
-		   coverage clang asan ubsan tsan unit-tests fuzz-targets format-check
+		   coverage clang asan ubsan tsan unit-tests race-tests races fuzz-targets format-check
 
 # DEPS_READY=1 skips the look at installed packages (package builds set it).
 DEPS_READY	?=
@@ -41,6 +41,7 @@ else
 
 include mk/build.mk
 include mk/check.mk
+include mk/races.mk
 include mk/variants.mk
 include mk/install.mk
 

@@ -20,7 +20,7 @@ FUZZ_SECONDS	?= 600
 CHECK_FUZZ	:= $(if $(SAN)$(COVERAGE)$(NO_FUZZ),,fuzz-targets)
 
 .PHONY: check check-quick
-check: all unit-tests $(CHECK_FUZZ)
+check: all unit-tests race-tests $(CHECK_FUZZ)
 	+$(Q)BUILD=$(abspath $(O)) SAN='$(SAN)' $(PYTEST) tests $(PYTEST_ARGS)
 
 check-quick: all unit-tests
