@@ -257,7 +257,8 @@ static struct inum_pool number_pool(const struct bch_fs *c, bool inode_32bit)
 	return (struct inum_pool) {
 		.min	= 1ULL << 31,
 		.max	= (1ULL << (63 - bits)) - 1,
-		.cursor	= 1,
+		/* shard number + 1, in as many bits as number the shards */
+		.cursor	= 1 & ((1U << bits) - 1),
 		.bits	= bits,
 	};
 }
