@@ -54,11 +54,13 @@ int bch2_fs_journal_init(struct bch_fs *c)
 	spin_lock_init(&w->lock);
 	mutex_init(&w->buf_lock);
 	mutex_init(&w->reclaim_lock);
+	mutex_init(&w->discard_lock);
 	init_waitqueue_head(&w->wait_res);
 	init_waitqueue_head(&w->wait_flush);
 	init_waitqueue_head(&w->wait_write);
 	init_waitqueue_head(&w->wait_reclaim);
 	INIT_WORK(&w->done_work, journal_done_work);
+	INIT_WORK(&w->room_work, journal_room_work);
 	w->want_bytes	= JOURNAL_BUF_MIN;
 	w->bytes_max	= clamp_t(u64, (u64) totalram_pages() * PAGE_SIZE / 16, 4ULL << 20,
 				  64ULL << 20);
@@ -336,6 +338,8 @@ static void threads_stop(struct bch_fs *c)
 		kthread_stop(w->writer);
 	w->writer = NULL;
 	flush_workqueue(w->done_wq);
+	/* ended writes ask for room too */
+	cancel_work_sync(&w->room_work);
 }
 
 /**

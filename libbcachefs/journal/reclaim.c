@@ -37,6 +37,9 @@ void bch2_journal_reclaim_kick(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 
+	/* the thread may be waiting for room itself, below a flush function */
+	if (READ_ONCE(w->reclaimer))
+		queue_work(system_unbound_wq, &w->room_work);
 	if (READ_ONCE(w->reclaim_kicked))
 		return;
 	WRITE_ONCE(w->reclaim_kicked, true);
@@ -73,7 +76,7 @@ static void discard_ended(struct bch_fs *c, struct bch_dev *ca)
 	spin_unlock(&w->lock);
 }
 
-/* reclaim_lock held: nobody else moves discard_idx of such a ring */
+/* discard_lock held: nobody else moves discard_idx of such a ring */
 static void discard_buckets(struct bch_fs *c)
 {
 	for_each_online_member(c, ca) {
@@ -116,15 +119,16 @@ static u64 round_target(struct bch_fs *c)
 	return min(ret, journal_pins_reclaim_limit(&w->pins));
 }
 
-static void round_end(struct bch_fs *c)
+/* Takes no lock that is held while pins are flushed. */
+static void make_room(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 	bool flush;
 	int ret = 0;
 
-	mutex_lock(&w->reclaim_lock);
+	mutex_lock(&w->discard_lock);
 	discard_buckets(c);
-	mutex_unlock(&w->reclaim_lock);
+	mutex_unlock(&w->discard_lock);
 
 	spin_lock(&w->lock);
 	journal_rings_advance(c);
@@ -139,6 +143,21 @@ static void round_end(struct bch_fs *c)
 		journal_spares_fill(c);
 	if (flush)
 		wake_up_all(&w->wait_write);
+}
+
+/**
+ * journal_room_work - make the room that needs no pins flushed
+ * @work:	journal_writer.room_work
+ *
+ * Flush functions wait for room as everybody does. What is not needed any more
+ * is discarded, and the flush entry that says so is asked for, beside them.
+ */
+void journal_room_work(struct work_struct *work)
+{
+	struct journal_writer *w = container_of(work, struct journal_writer, room_work);
+
+	if (!bch2_journal_error(w->c))
+		make_room(w->c);
 }
 
 /**
@@ -160,7 +179,7 @@ bool bch2_journal_reclaim(struct bch_fs *c, bool direct)
 		target = max(target, min(journal_pins_last_seq(&w->pins),
 					 journal_pins_reclaim_limit(&w->pins)));
 	ret = target && bch2_journal_flush_pins(c, target, JOURNAL_PIN_TYPES_ALL);
-	round_end(c);
+	make_room(c);
 	return ret;
 }
 
@@ -207,7 +226,11 @@ void journal_reclaim_thread_stop(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 
-	if (w->reclaimer)
-		kthread_stop(w->reclaimer);
-	w->reclaimer = NULL;
+	struct task_struct *t = w->reclaimer;
+
+	/* no room is asked for through the work from now on */
+	WRITE_ONCE(w->reclaimer, NULL);
+	if (t)
+		kthread_stop(t);
+	cancel_work_sync(&w->room_work);
 }

@@ -13,6 +13,7 @@ void bch2_journal_reclaim_kick(struct bch_fs *c);
 
 /* One round in the caller's context; true if pins were flushed. */
 bool bch2_journal_reclaim(struct bch_fs *c, bool direct);
+void journal_room_work(struct work_struct *work);
 
 int journal_reclaim_thread_start(struct bch_fs *c);
 void journal_reclaim_thread_stop(struct bch_fs *c);

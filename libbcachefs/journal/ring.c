@@ -238,14 +238,14 @@ int bch2_journal_ring_add_buckets(struct bch_fs *c, struct bch_dev *ca, const u6
 
 	if (!nr)
 		return 0;
-	/* reclaim discards by index */
+	/* discards go by index */
 	if (w)
-		mutex_lock(&w->reclaim_lock);
+		mutex_lock(&w->discard_lock);
 	mutex_lock(&c->sb_lock);
 	ret = add_buckets(c, ca, buckets, nr);
 	mutex_unlock(&c->sb_lock);
 	if (w)
-		mutex_unlock(&w->reclaim_lock);
+		mutex_unlock(&w->discard_lock);
 	return ret;
 }
 

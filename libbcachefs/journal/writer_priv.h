@@ -2,7 +2,7 @@
 /*
  * What the parts of the journal writer share. For journal/ only.
  *
- * Lock order: buf_lock, reclaim_lock (neither inside the other), then
+ * Lock order: buf_lock, reclaim_lock, discard_lock (none inside another), then
  * journal_writer.lock, then journal_pins.lock. The spinlocks are leaves: nothing
  * sleeps, allocates or calls out under them.
  */

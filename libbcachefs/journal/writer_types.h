@@ -242,6 +242,8 @@ struct journal_writer {
 	struct mutex		buf_lock;
 	/* One thread flushes pins and advances rings at a time. */
 	struct mutex		reclaim_lock;
+	/* One context discards buckets of rings, or makes rings longer, at a time. */
+	struct mutex		discard_lock;
 
 	wait_queue_head_t	wait_res;	/* room, buffers */
 	wait_queue_head_t	wait_flush;	/* entries ended */
@@ -249,6 +251,7 @@ struct journal_writer {
 	wait_queue_head_t	wait_reclaim;
 	struct task_struct	*writer;
 	struct task_struct	*reclaimer;
+	struct work_struct	room_work;	/* room that needs no pins flushed */
 	struct workqueue_struct	*done_wq;
 	struct work_struct	done_work;
 	bool			reclaim_kicked;
