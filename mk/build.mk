@@ -57,6 +57,7 @@ TOOL_SRC	:= $(filter-out c_src/bcachefs.c c_src/cmd_%,$(wildcard c_src/*.c))
 CMD_SRC		:= $(wildcard c_src/bcachefs.c c_src/cmd_*.c)
 UNIT_SRC	:= $(wildcard tests/unit/test_*.c)
 UNITLIB_SRC	:= $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
+TORTURE_SRC	:= $(wildcard tests/torture/*.c)
 FUZZ_SRC	:= $(wildcard tests/fuzz/fuzz_*.c)
 FUZZLIB_SRC	:= $(filter-out $(FUZZ_SRC),$(wildcard tests/fuzz/*.c))
 
@@ -65,7 +66,7 @@ obj		= $(patsubst %.c,$(O)/%.o,$(1))
 LIBS		:= $(O)/libtools.a $(O)/libbcachefs.a $(O)/libshim.a
 LINK_LIBS	= -Wl,--start-group $(1) $(LIBS) -Wl,--end-group $(LDLIBS)
 
-.PHONY: all clean unit-tests
+.PHONY: all clean unit-tests torture-tests
 all: $(O)/bcachefs
 
 $(O)/bcachefs: $(call obj,$(CMD_SRC)) $(LIBS)
@@ -121,6 +122,12 @@ $(patsubst %.c,$(O)/%,$(UNIT_SRC)): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/
 unit-tests: $(O)/tests/kernel/start_fs
 $(O)/tests/kernel/start_fs: $(O)/tests/kernel/start_fs.o $(LIBS)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $< $(call LINK_LIBS)
+
+torture-tests: $(O)/tests/torture/live $(O)/bcachefs
+
+$(O)/tests/torture/live: $(call obj,$(TORTURE_SRC)) $(O)/libunit.a $(LIBS)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ \
+		$(filter %.o,$^) $(call LINK_LIBS,$(O)/libunit.a) -lcmocka
 
 clean:
 	rm -rf $(O) $(O)-fuzz

@@ -7,6 +7,7 @@
 ## make demo            a real image and a damaged copy of it: check, then copy the files out
 ## make fuzz            every fuzz target, FUZZ_SECONDS each (default 600)
 ## make fuzz-smoke      every fuzz target, about a minute in all
+## make torture         random work, crashes and kills on live filesystems, TORTURE_SECONDS (600)
 ## make model           the models of journal replay at their largest bounds (tests/model)
 ## make kbuild-check    compile the core against the headers of a real kernel
 ## make format-check    compare the tree with .clang-format
@@ -15,21 +16,26 @@ PY		:= /usr/bin/python3
 PYTEST		:= $(PY) -B -m pytest -p no:cacheprovider
 PYTEST_ARGS	?=
 FUZZ_SECONDS	?= 600
+TORTURE_SECONDS	?= 600
 
 # Instrumented builds check the code, not the tree: no fuzzing, no kbuild.
 CHECK_FUZZ	:= $(if $(SAN)$(COVERAGE)$(NO_FUZZ),,fuzz-targets)
 
 .PHONY: check check-quick
-check: all unit-tests race-tests $(CHECK_FUZZ)
+check: all unit-tests race-tests torture-tests $(CHECK_FUZZ)
 	+$(Q)BUILD=$(abspath $(O)) SAN='$(SAN)' $(PYTEST) tests $(PYTEST_ARGS)
 
-check-quick: all unit-tests
+check-quick: all unit-tests torture-tests
 	+$(Q)BUILD=$(abspath $(O)) SAN='$(SAN)' $(PYTEST) tests \
 		-m 'not slow and not network and not fuzz' $(PYTEST_ARGS)
 
 .PHONY: demo
 demo: all
 	$(Q)BUILD=$(abspath $(O)) tests/tools/demo.sh
+
+.PHONY: torture
+torture: torture-tests
+	$(Q)BUILD=$(abspath $(O)) tests/torture/run.sh $(TORTURE_SECONDS)
 
 .PHONY: model
 model:

@@ -20,7 +20,7 @@ clang:
 # The checks of the tree itself (floors, kbuild, fuzzing) are the same in every
 # variant and are left to "make check".
 .PHONY: check-variant
-check-variant: all unit-tests race-tests
+check-variant: all unit-tests race-tests torture-tests
 	$(Q)BUILD=$(abspath $(O)) SAN='$(SAN)' $(PYTEST) tests \
 		-m 'not tree and not network and not fuzz' $(PYTEST_ARGS)
 

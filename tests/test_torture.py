@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A live filesystem under random work, losses of power and kills; see torture/live.c. Longer:
+make torture."""
+import os
+
+import pytest
+
+import run
+
+CASES = {
+    'one-thread': '--seed 1 --threads 1 --ops 4000 --rounds 2 --crashes 4 --kills 0',
+    'many-splits': '--seed 2 --threads 1 --ops 8000 --rounds 1 --crashes 2 --kills 0',
+    'threads': '--seed 3 --threads 4 --ops 2000 --rounds 2 --crashes 4 --kills 0',
+    'killed': '--seed 4 --threads 2 --ops 3000 --rounds 4 --crashes 0 --kills 4',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', CASES)
+def test_torture(name, scratch):
+    binary = os.path.join(run.BUILD, 'tests', 'torture', 'live')
+    assert os.path.exists(binary), 'not built: make torture-tests'
+    os.environ['BUILD'] = os.path.abspath(run.BUILD)
+    r = run.execute([binary, *CASES[name].split(), os.path.join(scratch, 'image')], timeout=120)
+    assert r.rc == 0, repr(r)
