@@ -95,11 +95,18 @@ int bch2_recovery_pass_completed(struct bch_fs *c, unsigned stable, u64 start, b
 	struct bch_sb_field_recovery_passes *runs;
 	const u64 now = ktime_get_real_seconds();
 	struct bch_sb_field_ext *ext;
+	bool initialized;
 	int ret = 0;
 
 	c->recovery.required_stable &= ~BIT_ULL(stable);
-	if (c->opts.nochanges || test_bit(BCH_FS_error, &c->flags) ||
-	    !BCH_SB_INITIALIZED(c->disk_sb.sb))
+	if (c->opts.nochanges || test_bit(BCH_FS_error, &c->flags))
+		return 0;
+
+	/* interior updates write the superblock, and may move it, while passes run */
+	mutex_lock(&c->sb_lock);
+	initialized = BCH_SB_INITIALIZED(c->disk_sb.sb);
+	mutex_unlock(&c->sb_lock);
+	if (!initialized)
 		return 0;
 
 	if (test_bit(BCH_FS_rw, &c->flags))
