@@ -340,6 +340,12 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 				GENMASK_ULL(BCH_RECOVERY_PASS_NR - 1, to);
 			r->rewound_to = 0;
 			ret = 0;
+		} else if (ret && c->opts.nochanges && pass_is_for_writing(pass) &&
+			   !bch2_err_matches(ret, ENOMEM)) {
+			/* nothing is written: reading can do without what it prepares */
+			r->passes_failing |= BIT_ULL(pass);
+			set_bit(BCH_FS_error, &c->flags);
+			ret = 0;
 		} else if (ret) {
 			r->passes_failing |= BIT_ULL(pass);
 		} else {

@@ -454,7 +454,7 @@ static void full_journal_keeps_reserves(void **state)
 	assert_true(bch2_journal_watermark_low(c));
 
 	/* those that make room go on, until the ring is really full */
-	for (unsigned i = 0; i < 100; i++)
+	for (unsigned i = 0; i < 10; i++)
 		expect(jtest_commit(c, 0, nr++, 16, BCH_WATERMARK_reclaim, NULL));
 	for (unsigned blocked = 0; blocked < 300;) {
 		ret = jtest_commit(c, 0, nr, 16, BCH_WATERMARK_reclaim|JOURNAL_RES_GET_NONBLOCK,
