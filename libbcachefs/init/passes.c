@@ -70,6 +70,12 @@ static int pass_lookup_root_inode(struct bch_fs *c)
 	return 0;
 }
 
+/* Without allocation information there is nothing that freespace could agree with. */
+static int pass_fs_freespace_init(struct bch_fs *c)
+{
+	return c->sb.features & BCH_FEATURE_BIT(no_alloc_info) ? 0 : bch2_fs_freespace_init(c);
+}
+
 static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_recovery_pass_empty]	= pass_nothing,
 	[BCH_RECOVERY_PASS_check_topology]	= bch2_check_topology,
@@ -82,7 +88,7 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_fs_journal_alloc]	= bch2_fs_journal_alloc,
 	[BCH_RECOVERY_PASS_set_may_go_rw]	= bch2_pass_set_may_go_rw,
 	[BCH_RECOVERY_PASS_journal_replay]	= bch2_pass_journal_replay,
-	[BCH_RECOVERY_PASS_fs_freespace_init]	= bch2_fs_freespace_init,
+	[BCH_RECOVERY_PASS_fs_freespace_init]	= pass_fs_freespace_init,
 	[BCH_RECOVERY_PASS_bucket_gens_init]	= bch2_bucket_gens_init,
 	[BCH_RECOVERY_PASS_lookup_root_inode]	= pass_lookup_root_inode,
 };
