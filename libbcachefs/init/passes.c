@@ -252,6 +252,15 @@ static bool pass_is_for_writing(unsigned pass)
 	return (passes[pass].flags & PASS_ALWAYS) && !(passes[pass].flags & PASS_FSCK);
 }
 
+/* What nobody needs who does not allocate. */
+static bool pass_is_for_allocating(unsigned pass)
+{
+	return pass == BCH_RECOVERY_PASS_alloc_read ||
+		pass == BCH_RECOVERY_PASS_trans_mark_dev_sbs ||
+		pass == BCH_RECOVERY_PASS_fs_journal_alloc ||
+		pass == BCH_RECOVERY_PASS_fs_freespace_init;
+}
+
 /**
  * bch2_recovery_passes_not_checked - passes that were due and could not run
  * @c:	filesystem, started
@@ -346,7 +355,7 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 				GENMASK_ULL(BCH_RECOVERY_PASS_NR - 1, to);
 			r->rewound_to = 0;
 			ret = 0;
-		} else if (ret && c->opts.nochanges && pass_is_for_writing(pass) &&
+		} else if (ret && c->opts.nochanges && pass_is_for_allocating(pass) &&
 			   !bch2_err_matches(ret, ENOMEM)) {
 			/* nothing is written: reading can do without what it prepares */
 			r->passes_failing |= BIT_ULL(pass);
