@@ -129,9 +129,6 @@ static int may_go_read_write(struct bch_fs *c)
 		return -BCH_ERR_erofs_no_alloc_info;
 
 	ret = bch2_sb_may_write(c, &err);
-	/* replay writes also for a read-only start */
-	if (ret == -BCH_ERR_erofs_nochanges && c->opts.read_only)
-		ret = 0;
 	if (ret)
 		bch_err(c, "cannot go read-write: %s", printbuf_str(&err));
 	return ret;

@@ -179,7 +179,7 @@ static const char *open_error_str(int err)
  * bch2_sb_handle_open() - open the device of a handle
  * @handle:	cleared handle; bch2_free_super() is due also after an error
  * @path:	device or image file
- * @opts:	nochanges or read_only: open for reading only; noexcl
+ * @opts:	nochanges: open for reading only; noexcl
  * @err:	what is wrong
  *
  * Return: 0 or a negative errno.
@@ -190,7 +190,8 @@ int bch2_sb_handle_open(struct bch_sb_handle *handle, const char *path,
 	blk_mode_t mode = BLK_OPEN_READ;
 	int ret;
 
-	if (!opts->nochanges && !opts->read_only)
+	/* recovery writes for a read-only start, too (spec 31 §13) */
+	if (!opts->nochanges)
 		mode |= BLK_OPEN_WRITE;
 
 	handle->path = kstrdup(path, GFP_KERNEL);
@@ -452,7 +453,7 @@ out:
 /**
  * bch2_read_super_err() - open a device and read its superblock
  * @path:	device or image file
- * @opts:	sb (sector), noexcl, nochanges, read_only, no_version_check
+ * @opts:	sb (sector), noexcl, nochanges, no_version_check
  * @handle:	result; to be freed with bch2_free_super() after success
  * @err:	lines about what is wrong; after success, about damaged copies if
  *		a backup had to be used

@@ -75,7 +75,7 @@ int bch2_sb_may_write(const struct bch_fs *c, struct printbuf *err)
 {
 	const int ret = suppressed(c);
 
-	if (c->opts.nochanges || c->opts.read_only) {
+	if (c->opts.nochanges) {
 		prt_str(err, "opened for reading only");
 		return -BCH_ERR_erofs_nochanges;
 	}
