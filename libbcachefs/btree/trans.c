@@ -323,6 +323,8 @@ u32 bch2_trans_begin(struct btree_trans *trans)
 		trans->start_time = 0;
 		spin_unlock(&trans->locks.lock);
 	}
+	if (unlikely(trans->reports) && !trans->restarted)
+		bch2_trans_forget_reports(trans);
 	trans->restarted = 0;
 	forget_relock(trans);
 
@@ -367,6 +369,7 @@ void bch2_trans_put(struct btree_trans *trans)
 	struct btree_iter *iter, *n;
 
 	bch2_trans_reset_updates(trans);
+	bch2_trans_forget_reports(trans);
 	list_for_each_entry_safe(iter, n, &trans->iters, list)
 		bch2_trans_iter_exit(iter);
 	WARN_ON(trans->locks.nr);

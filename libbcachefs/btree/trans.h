@@ -30,6 +30,9 @@ void bch2_trans_unlock_long(struct btree_trans *trans);
 
 /* Note that @err, a restart, is due; its negative value. */
 int bch2_trans_restart(struct btree_trans *trans, int err);
+/* Errors reported are new ones from here on (fsck_err_trans.c). */
+void bch2_trans_forget_reports(struct btree_trans *trans);
+
 /* Tests: time for an injected restart? 0 or the restart. */
 int __bch2_trans_fault(struct btree_trans *trans);
 

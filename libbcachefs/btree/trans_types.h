@@ -26,6 +26,7 @@ struct btree_trans;
 struct btree_update_entry;
 struct disk_reservation;
 struct six_lock_waiter;
+struct trans_report;
 
 /* --- what a transaction holds and waits for --- */
 
@@ -181,6 +182,8 @@ struct btree_trans {
 	struct list_head	chunks;		/* arena: struct trans_chunk, newest first */
 
 	u64			commit_count;	/* commits made, for the maybe-flush stamp */
+	/* Errors reported by this attempt and those it repeats (fsck_err_trans.c). */
+	struct trans_report	*reports;
 	struct trans_commit_state s;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The decision of sb/fsck_err.c as a function of nothing but its arguments, for
- * that file and its tests (spec 32 section 4).
+ * The decision about an error as a function of nothing but its arguments, for
+ * sb/fsck_err.c and tests (spec 32 section 4).
  */
 #ifndef _BCACHEFS_SB_FSCK_DECIDE_H
 #define _BCACHEFS_SB_FSCK_DECIDE_H
@@ -45,6 +45,7 @@ struct fsck_verdict bch2_fsck_decide(const struct fsck_query *);
 void bch2_fsck_decide_ignore(const struct fsck_query *, struct fsck_verdict *);
 int bch2_fsck_decide_preview(const struct fsck_query *);
 const char *bch2_fsck_split_action(char *msg);
+void bch2_fsck_lines_to_text(struct printbuf *, const char *msg);
 void bch2_fsck_verdict_to_text(struct printbuf *, const char *msg, const char *action,
 			       unsigned flags, const struct fsck_verdict *);
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The decision about an error that was found, its text, and its record.
+ * Errors that were found: their decision (sb/fsck_decide.c), the question to the
+ * user, what is remembered of them.
  *
- * The decision is a pure function of the report's flags and a few options
- * (bch2_fsck_decide()), so that all of its cases can be tested. Everything
- * remembered lives in c->fsck, under c->fsck.lock; a report holds the lock
- * until its answer is known, so that texts of concurrent checks do not mix.
- * Called from every floor above.
+ * Everything remembered lives in c->fsck, under c->fsck.lock; a report holds the
+ * lock until its answer is known, so that texts of concurrent checks do not mix.
+ * Called from every floor above; by transactions through
+ * btree/fsck_err_trans.h.
  */
 #include <linux/bitops.h>
 #include <linux/bug.h>
@@ -69,240 +69,6 @@ void bch2_sb_error_id_to_text(struct printbuf *out, unsigned id)
 		prt_printf(out, "(unknown error %u)", id);
 }
 
-/* --- the decision (spec 32 section 4) --- */
-
-/* Step 7: in fsck, and fix_errors is not "exit". */
-static struct fsck_verdict decide_in_fsck(const struct fsck_query *q)
-{
-	unsigned fix = q->fix_errors;
-
-	if (!(q->flags & FSCK_CAN_FIX)) {
-		if (q->flags & FSCK_CAN_IGNORE)
-			return (struct fsck_verdict) { -BCH_ERR_fsck_ignore, FSCK_SAY_continuing };
-		return (struct fsck_verdict) {
-			-BCH_ERR_fsck_repair_unimplemented, FSCK_SAY_unimplemented
-		};
-	}
-
-	if (q->answer == 'Y')
-		fix = FSCK_FIX_yes;
-	else if (q->answer == 'N')
-		fix = FSCK_FIX_no;
-
-	if (fix == FSCK_FIX_ask)
-		return (struct fsck_verdict) { -BCH_ERR_fsck_ask, FSCK_SAY_nothing };
-	if (fix == FSCK_FIX_yes || (q->nochanges && !(q->flags & FSCK_CAN_IGNORE)))
-		return (struct fsck_verdict) { -BCH_ERR_fsck_fix, FSCK_SAY_doing };
-	return (struct fsck_verdict) { -BCH_ERR_fsck_ignore, FSCK_SAY_not_doing };
-}
-
-/**
- * bch2_fsck_decide_ignore() - may "ignore" stand? (spec 32 section 4 step 8)
- * @q:		the report
- * @v:		the decision so far
- *
- * Changes an "ignore" that the caller could not live with into "not fixed", and
- * marks decisions that end fsck.
- */
-void bch2_fsck_decide_ignore(const struct fsck_query *q, struct fsck_verdict *v)
-{
-	if (v->ret == -BCH_ERR_fsck_ask)
-		return;
-
-	if (v->ret == -BCH_ERR_fsck_ignore &&
-	    (q->fix_errors == FSCK_FIX_exit || !(q->flags & FSCK_CAN_IGNORE)))
-		v->ret = -BCH_ERR_fsck_errors_not_fixed;
-
-	v->halt = q->in_fsck && bch2_fsck_gives_up(v->ret);
-}
-
-/**
- * bch2_fsck_decide() - what to do about an error (spec 32 section 4 steps 1, 4-8)
- * @q:		flags of the report (those of the id included) and options
- *
- * Return: the decision and how it is worded. -BCH_ERR_fsck_ask: the user has to
- * be asked first.
- */
-struct fsck_verdict bch2_fsck_decide(const struct fsck_query *q)
-{
-	const bool can_fix = q->flags & FSCK_CAN_FIX;
-	struct fsck_verdict v;
-
-	if (q->flags & FSCK_ERR_SILENT)
-		return (struct fsck_verdict) {
-			can_fix ? -BCH_ERR_fsck_fix : -BCH_ERR_fsck_ignore, FSCK_SAY_nothing
-		};
-
-	if ((q->flags & FSCK_AUTOFIX) &&
-	    (q->errors == BCH_ON_ERROR_continue || q->errors == BCH_ON_ERROR_fix_safe)) {
-		if (can_fix)
-			return (struct fsck_verdict) { -BCH_ERR_fsck_fix, FSCK_SAY_doing };
-		return (struct fsck_verdict) { -BCH_ERR_fsck_ignore, FSCK_SAY_continuing };
-	}
-
-	if (q->in_fsck) {
-		if (q->fix_errors == FSCK_FIX_exit)
-			v = (struct fsck_verdict) {
-				-BCH_ERR_fsck_errors_not_fixed, FSCK_SAY_exiting
-			};
-		else
-			v = decide_in_fsck(q);
-	} else if (q->errors != BCH_ON_ERROR_continue ||
-		   !(q->flags & (FSCK_CAN_FIX|FSCK_CAN_IGNORE))) {
-		v = (struct fsck_verdict) {
-			-BCH_ERR_fsck_errors_not_fixed, FSCK_SAY_shutting_down,
-			.inconsistent = true
-		};
-	} else if (can_fix) {
-		v = (struct fsck_verdict) { -BCH_ERR_fsck_fix, FSCK_SAY_doing };
-	} else {
-		v = (struct fsck_verdict) { -BCH_ERR_fsck_ignore, FSCK_SAY_continuing };
-	}
-
-	bch2_fsck_decide_ignore(q, &v);
-	return v;
-}
-
-/**
- * bch2_fsck_decide_preview() - would an error be fixed? (spec 32 section 4, end)
- * @q:		as for bch2_fsck_decide()
- *
- * Return: as bch2_fsck_decide(); -BCH_ERR_fsck_ask counts as no.
- */
-int bch2_fsck_decide_preview(const struct fsck_query *q)
-{
-	const bool can_fix = q->flags & FSCK_CAN_FIX;
-	const bool can_ignore = q->flags & FSCK_CAN_IGNORE;
-
-	if (q->in_fsck || q->fix_errors != FSCK_FIX_exit) {
-		if (!can_fix && !can_ignore)
-			return -BCH_ERR_fsck_repair_unimplemented;
-
-		switch (q->fix_errors) {
-		case FSCK_FIX_exit:
-			return -BCH_ERR_fsck_errors_not_fixed;
-		case FSCK_FIX_ask:
-			return q->flags & FSCK_AUTOFIX ? -BCH_ERR_fsck_fix : -BCH_ERR_fsck_ask;
-		case FSCK_FIX_yes:
-			if (can_fix)
-				return -BCH_ERR_fsck_fix;
-		}
-		return can_ignore ? -BCH_ERR_fsck_ignore : -BCH_ERR_fsck_errors_not_fixed;
-	}
-
-	if ((q->flags & FSCK_AUTOFIX) &&
-	    (q->errors == BCH_ON_ERROR_continue || q->errors == BCH_ON_ERROR_fix_safe))
-		return -BCH_ERR_fsck_fix;
-	if (q->errors == BCH_ON_ERROR_continue && can_ignore)
-		return -BCH_ERR_fsck_ignore;
-	return -BCH_ERR_fsck_errors_not_fixed;
-}
-
-/* --- text (spec 32 sections 4 step 2, 5) --- */
-
-/**
- * bch2_fsck_split_action() - take the action off the end of a message
- * @msg:	text; cut in place
- *
- * Return: the action ("delete?"), inside @msg, or "fix?".
- */
-const char *bch2_fsck_split_action(char *msg)
-{
-	const size_t len = strlen(msg);
-	char *comma;
-
-	if (!len || msg[len - 1] != '?')
-		return "fix?";
-
-	comma = strrchr(msg, ',');
-	if (!comma)
-		return "fix?";
-
-	*comma++ = '\0';
-	return *comma == ' ' ? comma + 1 : comma;
-}
-
-/* "delete?" -> "deleting" */
-static void action_ing_to_text(struct printbuf *out, const char *action)
-{
-	size_t len = strlen(action);
-
-	if (len && action[len - 1] == '?')
-		len--;
-	if (len && action[len - 1] == 'e')
-		len--;
-	prt_printf(out, "%.*sing", (int) len, action);
-}
-
-/* Lines after the first are indented by two blanks. */
-static void lines_to_text(struct printbuf *out, const char *msg)
-{
-	for (;;) {
-		const char *nl = strchr(msg, '\n');
-
-		if (!nl) {
-			prt_str(out, msg);
-			return;
-		}
-		prt_printf(out, "%.*s\n  ", (int) (nl - msg), msg);
-		msg = nl + 1;
-	}
-}
-
-static void advice_to_text(struct printbuf *out, unsigned flags)
-{
-	if (flags & (FSCK_CAN_FIX|FSCK_CAN_IGNORE))
-		prt_str(out, "\n  error is autofix, but errors=ro prevents self-healing"
-			"\n  run fsck or set errors=fix_safe to allow self-healing");
-	else
-		prt_str(out, "\n  error not marked as autofix and not in fsck"
-			"\n  run fsck, and forward to devs so error can be marked for "
-			"self-healing");
-}
-
-/**
- * bch2_fsck_verdict_to_text() - one report for people (spec 32 section 5)
- * @out:	text; gets no final newline
- * @msg:	the message without its action
- * @action:	what repair would do, e.g. "delete?"
- * @flags:	of the report
- * @v:		the decision
- */
-void bch2_fsck_verdict_to_text(struct printbuf *out, const char *msg, const char *action,
-			       unsigned flags, const struct fsck_verdict *v)
-{
-	lines_to_text(out, msg);
-
-	switch (v->say) {
-	case FSCK_SAY_nothing:
-		break;
-	case FSCK_SAY_doing:
-		prt_str(out, ", ");
-		action_ing_to_text(out, action);
-		break;
-	case FSCK_SAY_not_doing:
-		prt_str(out, ", not ");
-		action_ing_to_text(out, action);
-		break;
-	case FSCK_SAY_continuing:
-		prt_str(out, ", continuing");
-		break;
-	case FSCK_SAY_shutting_down:
-		prt_str(out, ", shutting down");
-		advice_to_text(out, flags);
-		break;
-	case FSCK_SAY_exiting:
-		prt_str(out, ", exiting");
-		break;
-	case FSCK_SAY_unimplemented:
-		prt_str(out, " (repair unimplemented)");
-		break;
-	}
-
-	if (v->halt)
-		prt_str(out, "\n  Unable to continue, halting");
-}
-
 /* --- reports --- */
 
 static struct fsck_query fsck_query(const struct bch_fs *c, unsigned flags, unsigned id)
@@ -319,14 +85,17 @@ static struct fsck_query fsck_query(const struct bch_fs *c, unsigned flags, unsi
 
 /* Step 6 of spec 32 section 6: the answer stands for this and maybe all of this id. */
 static void ask_user(struct bch_fs *c, unsigned id, const char *msg, const char *action,
-		     const struct fsck_query *q, struct fsck_verdict *v)
+		     const struct fsck_query *q, struct fsck_verdict *v,
+		     const struct fsck_before_wait *before)
 {
 	struct bch_fsck_state *f = &c->fsck;
 	struct printbuf buf = PRINTBUF;
 	int answer = 'n';
 
 	if (f->ask && !f->input_ended) {
-		lines_to_text(&buf, msg);
+		if (before)
+			before->fn(before->arg);
+		bch2_fsck_lines_to_text(&buf, msg);
 		answer = f->ask(c, printbuf_str(&buf), action);
 		printbuf_exit(&buf);
 		if (answer < 0) {
@@ -383,7 +152,7 @@ static void note_result(struct bch_fs *c, int ret)
 
 /* Steps 3 to 11, with the lock held. Takes over the message. */
 static int report_locked(struct bch_fs *c, unsigned flags, unsigned id, char *msg,
-			 bool *inconsistent)
+			 bool *inconsistent, const struct fsck_before_wait *before)
 {
 	struct fsck_err_seen *s = &c->fsck.seen[id];
 	struct fsck_query q = fsck_query(c, flags, id);
@@ -405,7 +174,7 @@ static int report_locked(struct bch_fs *c, unsigned flags, unsigned id, char *ms
 	action = bch2_fsck_split_action(msg);
 	v = bch2_fsck_decide(&q);
 	if (v.ret == -BCH_ERR_fsck_ask)
-		ask_user(c, id, msg, action, &q, &v);
+		ask_user(c, id, msg, action, &q, &v, before);
 
 	print_report(c, s, msg, action, flags, &v);
 	note_result(c, v.ret);
@@ -419,14 +188,65 @@ static int report_locked(struct bch_fs *c, unsigned flags, unsigned id, char *ms
 }
 
 /**
+ * bch2_fsck_err_silent() - is an error one that is handled without a report?
+ * @c:		filesystem
+ * @flags:	what the caller can do; those of the id are added
+ * @id:		which error, below BCH_FSCK_ERR_MAX
+ *
+ * Spec 32 section 4 step 1.
+ *
+ * Return: the decision, or 0: it has to be reported.
+ */
+int bch2_fsck_err_silent(struct bch_fs *c, unsigned *flags, enum bch_sb_error_id id)
+{
+	*flags |= fsck_err_ids[id].flags;
+	if (test_bit(id, c->sb.errors_silent))
+		*flags |= FSCK_ERR_SILENT;
+	if (!(*flags & FSCK_ERR_SILENT))
+		return 0;
+
+	set_bit(BCH_FS_errors_fixed_silent, &c->flags);
+	return *flags & FSCK_CAN_FIX ? -BCH_ERR_fsck_fix : -BCH_ERR_fsck_ignore;
+}
+
+/**
+ * bch2_fsck_report() - report an error and learn what to do about it
+ * @c:		filesystem
+ * @flags:	all flags of the report, after bch2_fsck_err_silent()
+ * @id:		which error, below BCH_FSCK_ERR_MAX
+ * @msg:	message from kmalloc(), taken over
+ * @before:	called before a wait for the user or for another report; or NULL
+ *
+ * Return: as __bch2_fsck_err().
+ */
+int bch2_fsck_report(struct bch_fs *c, unsigned flags, enum bch_sb_error_id id, char *msg,
+		     const struct fsck_before_wait *before)
+{
+	bool inconsistent = false;
+	int ret;
+
+	if (!mutex_trylock(&c->fsck.lock)) {
+		if (before)
+			before->fn(before->arg);
+		mutex_lock(&c->fsck.lock);
+	}
+	ret = report_locked(c, flags, id, msg, &inconsistent, before);
+	mutex_unlock(&c->fsck.lock);
+
+	if (inconsistent)
+		bch2_inconsistent_error(c);
+	return ret;
+}
+
+/**
  * __bch2_fsck_err() - report an error and learn what to do about it
  * @c:		filesystem; bch2_fs_fsck_err_init() has been called
  * @flags:	enum bch_fsck_flags: what the caller can do
  * @id:		which error
  * @fmt:	message; may end in ", action?"
  *
- * May ask the user, so it must not be called with spinlocks held. Spec 32
- * sections 4 to 7.
+ * May ask the user, so it must not be called with locks held: transactions use
+ * __bch2_fsck_err_trans(). Spec 32 sections 4 to 7.
  *
  * Return: -BCH_ERR_fsck_fix, -BCH_ERR_fsck_ignore, or an error to pass on:
  * -BCH_ERR_fsck_errors_not_fixed, -BCH_ERR_fsck_repair_unimplemented, -ENOMEM.
@@ -434,7 +254,6 @@ static int report_locked(struct bch_fs *c, unsigned flags, unsigned id, char *ms
 int __bch2_fsck_err(struct bch_fs *c, unsigned flags, enum bch_sb_error_id id,
 		    const char *fmt, ...)
 {
-	bool inconsistent = false;
 	va_list args;
 	char *msg;
 	int ret;
@@ -442,28 +261,14 @@ int __bch2_fsck_err(struct bch_fs *c, unsigned flags, enum bch_sb_error_id id,
 	if (WARN_ON((unsigned) id >= BCH_FSCK_ERR_MAX))
 		return -BCH_ERR_fsck_errors_not_fixed;
 
-	flags |= fsck_err_ids[id].flags;
-	if (test_bit(id, c->sb.errors_silent))
-		flags |= FSCK_ERR_SILENT;
-
-	if (flags & FSCK_ERR_SILENT) {
-		set_bit(BCH_FS_errors_fixed_silent, &c->flags);
-		return flags & FSCK_CAN_FIX ? -BCH_ERR_fsck_fix : -BCH_ERR_fsck_ignore;
-	}
+	ret = bch2_fsck_err_silent(c, &flags, id);
+	if (ret)
+		return ret;
 
 	va_start(args, fmt);
 	msg = kvasprintf(GFP_KERNEL, fmt, args);
 	va_end(args);
-	if (!msg)
-		return -BCH_ERR_ENOMEM_fsck_message;
-
-	mutex_lock(&c->fsck.lock);
-	ret = report_locked(c, flags, id, msg, &inconsistent);
-	mutex_unlock(&c->fsck.lock);
-
-	if (inconsistent)
-		bch2_inconsistent_error(c);
-	return ret;
+	return msg ? bch2_fsck_report(c, flags, id, msg, NULL) : -BCH_ERR_ENOMEM_fsck_message;
 }
 
 /**

@@ -24,6 +24,16 @@ __printf(4, 5)
 int __bch2_fsck_err(struct bch_fs *, unsigned flags, enum bch_sb_error_id,
 		    const char *fmt, ...);
 
+/* The parts of it, for btree/fsck_err_trans.c. */
+struct fsck_before_wait {
+	void	(*fn)(void *arg);	/* may be called more than once */
+	void	*arg;
+};
+
+int bch2_fsck_err_silent(struct bch_fs *, unsigned *flags, enum bch_sb_error_id);
+int bch2_fsck_report(struct bch_fs *, unsigned flags, enum bch_sb_error_id, char *msg,
+		     const struct fsck_before_wait *);
+
 /* Would the error be fixed? No report, no counting (spec 32 section 4, end). */
 int bch2_fsck_err_preview(struct bch_fs *, unsigned flags, enum bch_sb_error_id);
 
@@ -49,11 +59,10 @@ static inline bool bch2_fsck_gives_up(int decision)
 	return decision != -BCH_ERR_fsck_fix && decision != -BCH_ERR_fsck_ignore;
 }
 
-/* Reports; true: repair. Jumps to fsck_err when giving up. */
-#define __fsck_report(_c, _flags, _id, ...)					\
+/* A decision as control flow; true: repair. Jumps to fsck_err when giving up. */
+#define __fsck_decided(_decision)						\
 ({										\
-	const int fsck_decision =						\
-		__bch2_fsck_err(_c, _flags, BCH_FSCK_ERR_##_id, __VA_ARGS__);	\
+	const int fsck_decision = (_decision);					\
 										\
 	if (bch2_fsck_gives_up(fsck_decision)) {				\
 		ret = fsck_decision;						\
@@ -61,6 +70,9 @@ static inline bool bch2_fsck_gives_up(int decision)
 	}									\
 	fsck_decision == -BCH_ERR_fsck_fix;					\
 })
+
+#define __fsck_report(_c, _flags, _id, ...)					\
+	__fsck_decided(__bch2_fsck_err(_c, _flags, BCH_FSCK_ERR_##_id, __VA_ARGS__))
 
 #define __fsck_report_on(_cond, ...)						\
 	(unlikely(_cond) ? __fsck_report(__VA_ARGS__) : false)

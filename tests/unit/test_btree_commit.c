@@ -18,9 +18,11 @@
 
 #include "btree/cache.h"
 #include "btree/commit.h"
+#include "btree/fsck_err_trans.h"
 #include "btree/interior.h"
 #include "btree/iter.h"
 #include "btree/key_cache.h"
+#include "btree/locking.h"
 #include "btree/node_insert.h"
 #include "btree/node_write.h"
 #include "btree/node_write_types.h"
@@ -337,6 +339,111 @@ static void adding_up(void **state)
 	assert_int_equal(cached, ADDERS * ADDS);
 }
 
+/* --- errors reported by transactions --- */
+
+static struct btree_trans *asking;
+static unsigned nr_asked;
+static int the_answer;
+static bool disturb;
+
+static int answer(struct bch_fs *fs, const char *msg, const char *action)
+{
+	nr_asked++;
+	/* others must be able to go on while the user thinks */
+	assert_false(bch2_trans_has_locks(asking));
+	if (disturb)
+		set_value(BTREE_ID_reconcile_scan, 60, 100 + nr_asked);
+	return the_answer;
+}
+
+/* Two errors of one id; the repair of the key counts its attempts. */
+static int report_and_repair(struct btree_trans *trans, unsigned restarts, unsigned *attempts)
+{
+	struct btree_iter iter;
+	struct bkey_s_c k = bch2_bkey_get_iter(trans, &iter, BTREE_ID_reconcile_scan, POS(1, 50), 0);
+	int ret = bkey_err(k);
+
+	if (ret)
+		goto fsck_err;
+	++*attempts;
+	if (fsck_err_trans(trans, snapshot_tree_to_missing_subvol, "key one, mend?"))
+		ret = put_value(trans, BTREE_ID_reconcile_scan, 1, *attempts);
+	if (!ret && fsck_err_on_trans(true, trans, snapshot_tree_to_missing_subvol, "key two"))
+		ret = put_value(trans, BTREE_ID_reconcile_scan, 2, *attempts);
+	if (!ret && *attempts <= restarts)
+		ret = bch2_trans_restart(trans, BCH_ERR_transaction_restart_nested);
+fsck_err:
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+static void fsck_mode(unsigned fix)
+{
+	set_bit(BCH_FS_in_fsck, &c->flags);
+	c->opts.fix_errors = fix;
+	set_value(BTREE_ID_reconcile_scan, 50, 1);
+	nr_asked = 0;
+}
+
+static unsigned occurrences(const char *text)
+{
+	unsigned nr = 0;
+
+	for (const char *p = jtest_messages(); (p = strstr(p, text)); p++)
+		nr++;
+	return nr;
+}
+
+/* Attempts are repeated: each error is counted and printed once, and repaired. */
+static void reports_of_restarted(void **state)
+{
+	unsigned attempts = 0;
+
+	fsck_mode(FSCK_FIX_yes);
+	expect(bch2_trans_commit_do(c, NULL, NULL, 0, report_and_repair(trans, 3, &attempts)));
+	assert_int_equal(attempts, 4);
+	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_snapshot_tree_to_missing_subvol), 2);
+	assert_int_equal(occurrences("key one, mending"), 1);
+	assert_int_equal(occurrences("key two, fixing"), 1);
+	assert_int_equal(value(BTREE_ID_reconcile_scan, 1, 0), 4);
+	assert_int_equal(value(BTREE_ID_reconcile_scan, 2, 0), 4);
+
+	/* found again after the repair was committed: that is a new report */
+	attempts = 0;
+	expect(bch2_trans_commit_do(c, NULL, NULL, 0, report_and_repair(trans, 0, &attempts)));
+	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_snapshot_tree_to_missing_subvol), 4);
+}
+
+/* The user is asked without locks; what was read changes: the answer stands. */
+static void asked_without_locks(void **state)
+{
+	unsigned attempts = 0;
+	int ret;
+
+	fsck_mode(FSCK_FIX_ask);
+	c->fsck.ask	= answer;
+	the_answer	= 'y';
+	disturb		= true;
+	ret = bch2_trans_commit_do(c, NULL, NULL, 0,
+				   (asking = trans, report_and_repair(trans, 0, &attempts)));
+	expect(ret);
+	assert_int_equal(nr_asked, 2);
+	assert_true(attempts > 1);
+	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_snapshot_tree_to_missing_subvol), 2);
+	assert_int_equal(value(BTREE_ID_reconcile_scan, 2, 0), attempts);
+
+	/* undisturbed it goes on where it was */
+	disturb		= false;
+	attempts	= 0;
+	the_answer	= 'n';
+	ret = bch2_trans_commit_do(c, NULL, NULL, 0,
+				   (asking = trans, report_and_repair(trans, 2, &attempts)));
+	expect(ret);
+	assert_int_equal(nr_asked, 4);
+	assert_int_equal(attempts, 3);
+	assert_int_equal(c->fsck.nr_not_fixed, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +451,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(versions_of_deltas, setup, teardown),
 		cmocka_unit_test_setup_teardown(key_cache_life, setup, teardown),
 		cmocka_unit_test_setup_teardown(adding_up, setup, teardown),
+		cmocka_unit_test_setup_teardown(reports_of_restarted, setup, teardown),
+		cmocka_unit_test_setup_teardown(asked_without_locks, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, jtest_setup, jtest_teardown);
