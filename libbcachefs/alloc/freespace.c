@@ -29,12 +29,14 @@ struct bpos bch2_freespace_pos(struct bpos bucket, const struct bch_alloc_v4 *a)
  * bch2_need_discard_by_seq - which layout the need_discard btree has
  * @c:		filesystem
  *
- * Returns true for positions by journal sequence number: complete upgrade to
- * 1.38 or later (spec 42 §3).
+ * Returns true for positions by journal sequence number: version 1.38 or later
+ * (spec 42 §3). That is what is written from the moment on that the version says
+ * so; what an upgrade finds of the old layout is removed by check_alloc_info, and
+ * harmless until then, because the alloc key decides (spec 22 §12.7).
  */
 bool bch2_need_discard_by_seq(const struct bch_fs *c)
 {
-	return c->sb.version_upgrade_complete >= BCH_VERSION(1, 38);
+	return c->sb.version >= BCH_VERSION(1, 38);
 }
 
 /**
