@@ -78,7 +78,7 @@ static void overview(void)
 		bool heading = false;
 
 		for (size_t i = 0; i < NR_COMMANDS; i++) {
-			if (commands[i].group != g)
+			if (commands[i].group != g || !commands[i].description)
 				continue;
 			if (!heading)
 				printf("\n%s:\n", group_headings[g]);

@@ -16,7 +16,7 @@
 	x(debug,	"Debug")					\
 	x(misc,		"Miscellaneous")
 
-/* x(function suffix, "name as typed", group, "description") */
+/* x(function suffix, "name as typed", group, "description"); NULL: not in the overview */
 #define TOOLS_COMMANDS(x)								\
 	x(show_super,	"show-super",	superblock,	"Print superblock information")	\
 	x(format,	"format",	superblock,	"Create a filesystem")		\
@@ -45,6 +45,7 @@
 	  "Unpack images written by dump")						\
 	x(kill_btree_node, "kill_btree_node", debug,					\
 	  "Damage btree nodes on purpose, to test repair")				\
+	x(debug_edit,	"debug-edit",	debug,		NULL)					\
 	x(list_journal,	"list_journal",	debug,		"List the contents of the journal")	\
 	x(version,	"version",	misc,		"Print the version of this tool")
 
