@@ -540,31 +540,29 @@ static void scan_iters_exit(struct alloc_scan *s)
 	bch2_trans_iter_exit(&s->alloc);
 }
 
-/* Repairs of buffered btrees reach them before anybody reads them exactly (FC-7). */
-static int flush_repairs(struct btree_trans *trans)
-{
-	return trans->commit_count ? bch2_btree_write_buffer_flush_sync(trans) : 0;
-}
-
 static int alloc_info_check(struct alloc_scan *s)
 {
 	int ret;
 
 	memory_forget(s);
 	scan_iters_init(s);
-	ret = scan_buckets(s);
+	ret = bch2_btree_write_buffer_flush_sync(s->trans) ?: scan_buckets(s);
 	scan_iters_exit(s);
 
 	return  ret ?:
 		bch2_check_need_discard_entries(&s->x) ?:
 		bch2_check_freespace_entries(s->trans) ?:
 		bch2_check_bucket_gens_entries(s->trans) ?:
-		flush_repairs(s->trans);
+		/* whoever reads exactly next sees the repairs (FC-7) */
+		bch2_btree_write_buffer_flush_sync(s->trans);
 }
 
 /**
  * bch2_check_alloc_info - pass check_alloc_info
  * @c:	filesystem; what buckets hold is known to be right (check_allocations)
+ *
+ * What is buffered reaches the btrees first, or entries that should not be there
+ * could be overlooked.
  *
  * Members whose freespace is not initialised are left to fs_freespace_init, but
  * for entries that belong to no bucket. Memory: 2.5 MiB, whatever the size.

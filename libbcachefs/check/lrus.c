@@ -130,10 +130,11 @@ static int run_check(struct bch_fs *c, int (*fn)(struct index_check *))
 	struct index_check x;
 	int ret;
 
-	ret = bch2_index_check_init(&x, trans) ?: fn(&x);
-	/* whoever reads the btree next sees the repairs */
-	if (!ret && trans->commit_count)
-		ret = bch2_btree_write_buffer_flush_sync(trans);
+	/* no entry is overlooked; and whoever reads the btree next sees the repairs */
+	ret =   bch2_index_check_init(&x, trans) ?:
+		bch2_btree_write_buffer_flush_sync(trans) ?:
+		fn(&x) ?:
+		bch2_btree_write_buffer_flush_sync(trans);
 	bch2_index_check_exit(&x);
 	bch2_trans_put(trans);
 	return ret;
