@@ -33,7 +33,8 @@ static_assert(offsetof(struct disk_accounting_pos, replicas.devs) + ACCOUNTING_D
  */
 bool bch2_accounting_pos_reversed(const struct bch_fs *c)
 {
-	return !c || c->sb.version_upgrade_complete >= BCH_VERSION(1, 15);
+	return !c || c->accounting.names_new ||
+		c->sb.version_upgrade_complete >= BCH_VERSION(1, 15);
 }
 
 static void copy_reversed(u8 *dst, const u8 *src, unsigned int n)

@@ -55,6 +55,7 @@ struct bch_fs_accounting {
 	struct accounting_mem_entry **entries;	/* ascending position */
 	u32			nr;
 	u32			size;
+	bool			names_new;	/* today's byte order, whatever the version */
 	bool			ready;		/* the btree's counters have been read */
 	bool			gc_running;	/* the second set counts too */
 	bool			gc_all;		/* and has the types that are not mirrored */

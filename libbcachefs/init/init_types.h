@@ -39,6 +39,8 @@ struct bch_fs_recovery {
 	bool			running;
 	/* Superblock state this start has decided on but not written. */
 	u64			required_stable;
+	u64			upgrade_stable;	/* passes that the change of version needs */
+	unsigned		upgrade_from;	/* version; 0: it stays */
 	u64			lost_data;	/* btrees */
 	bool			was_clean;	/* flag CLEAN when the superblock was read */
 	bool			is_clean;	/* what is left of it: no replay is due */

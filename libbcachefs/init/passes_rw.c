@@ -183,7 +183,7 @@ int bch2_recovery_finish(struct bch_fs *c)
 	finish_flags(c);
 	bch2_journal_blacklist_gc(c);
 	sb = c->disk_sb.sb;
-	if (!c->recovery.required_stable)
+	if (!(c->recovery.required_stable & c->recovery.upgrade_stable))
 		SET_BCH_SB_VERSION_UPGRADE_COMPLETE(sb, le16_to_cpu(sb->version));
 	ret = bch2_write_super(c);
 	mutex_unlock(&c->sb_lock);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the metadata version of a filesystem means for a start: passes that
- * become necessary, and errors that are to be expected and not worth a report
- * (spec 12 §5-§7, spec 31 §3).
+ * What a start takes from the superblock before anything is read: the version and
+ * its changes, required passes, settings of older software that do not do any more
+ * (spec 12 §5.1, spec 31 §3), and the first lines that it prints.
  *
- * Only the current version is written. A start that may write brings an older
- * filesystem up to it, if all passes that this needs are there; otherwise it is
- * refused before anything changes. With option nochanges everything is decided
- * in memory, and the version stays. Called once per start, by its thread.
+ * All of this is done on the superblock in memory; the first write of it carries
+ * it to the devices. Called once per start, by its thread.
  */
 #include <linux/bitops.h>
 #include <linux/kernel.h>
@@ -20,156 +18,14 @@
 #include "btree/bkey_methods.h"
 #include "init/passes.h"
 #include "init/recovery.h"
+#include "init/upgrade.h"
 #include "sb/downgrade_format.h"
-#include "sb/field.h"
+#include "sb/io.h"
 #include "sb/members.h"
-#include "sb/misc_sections.h"
 #include "sb/text.h"
 #include "sb/write.h"
 #include "util/log.h"
 #include "util/printbuf.h"
-
-struct version_change {
-	unsigned	version;
-	u64		passes;		/* stable */
-	const u16	*errors;
-	unsigned	nr_errors;
-};
-
-#define x(name, passes, ...)	static const u16 upgrade_errors_##name[] = { __VA_ARGS__ };
-BCH_UPGRADE_TABLE(x)
-#undef x
-
-static const struct version_change upgrade_table[] = {
-#define x(name, _passes, ...)							\
-	{									\
-		.version	= bcachefs_metadata_version_##name,		\
-		.passes		= _passes,					\
-		.errors		= upgrade_errors_##name,			\
-		.nr_errors	= ARRAY_SIZE(upgrade_errors_##name),		\
-	},
-	BCH_UPGRADE_TABLE(x)
-#undef x
-};
-
-/* The version that a start brings the filesystem to (spec 12 §5.2). */
-static unsigned upgrade_target(const struct bch_fs *c, unsigned old)
-{
-	const unsigned current_version = bcachefs_metadata_version_current;
-	const unsigned compatible =
-		BCH_VERSION_MAJOR(c->sb.version) == BCH_VERSION_MAJOR(current_version)
-		? current_version : c->sb.version;
-	const bool incompat = c->opts.version_upgrade == BCH_VERSION_UPGRADE_incompatible;
-
-	if (old < bcachefs_metadata_required_upgrade_below)
-		return incompat || compatible < bcachefs_metadata_required_upgrade_below
-			? current_version : compatible;
-	if (incompat)
-		return current_version;
-	return c->opts.version_upgrade == BCH_VERSION_UPGRADE_none
-		? min(old, current_version) : compatible;
-}
-
-/* Passes that the way from @old to @new asks for (stable); silences their errors. */
-static u64 upgrade_passes(struct bch_fs *c, unsigned old, unsigned new)
-{
-	u64 passes = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(upgrade_table); i++) {
-		const struct version_change *v = &upgrade_table[i];
-
-		if (v->version <= old || v->version > new)
-			continue;
-		passes |= v->passes;
-		for (unsigned e = 0; e < v->nr_errors; e++)
-			__set_bit(v->errors[e], c->sb.errors_silent);
-	}
-	return passes;
-}
-
-/* A filesystem that is written is of the current version, or is not written. */
-static int upgrade_possible(struct bch_fs *c, unsigned old, unsigned new, u64 passes)
-{
-	CLASS(printbuf, buf)();
-	const u64 need = bch2_recovery_passes_from_stable(passes);
-	u64 missing = 0;
-
-	for (unsigned i = 0; i < BCH_RECOVERY_PASS_NR; i++)
-		if ((need & BIT_ULL(i)) && !bch2_recovery_pass_available(i))
-			missing |= BIT_ULL(i);
-	if (!missing && new == bcachefs_metadata_version_current)
-		return 0;
-
-	prt_str(&buf, "cannot be written: the filesystem is of version ");
-	bch2_sb_version_to_text(&buf, old);
-	prt_str(&buf, ", only ");
-	bch2_sb_version_to_text(&buf, bcachefs_metadata_version_current);
-	prt_str(&buf, " is written");
-	if (missing) {
-		prt_str(&buf, ", and these passes of the upgrade are not available: ");
-		bch2_recovery_passes_to_text(&buf, missing);
-	}
-	bch_err(c, "%s", printbuf_str(&buf));
-	return -BCH_ERR_erofs_version_upgrade;
-}
-
-/* In the superblock in memory; the first write of it carries all of this. */
-static void upgrade_superblock(struct bch_fs *c, unsigned new, u64 passes)
-{
-	struct bch_sb_field_ext *ext;
-
-	mutex_lock(&c->sb_lock);
-	c->disk_sb.sb->version = cpu_to_le16(new);
-	ext = bch2_sb_field_get(c->disk_sb.sb, ext);
-	if (ext && bch2_sb_field_has(ext, errors_silent)) {
-		ext->recovery_passes_required[0] |= cpu_to_le64(passes);
-		for (unsigned i = 0; i < ARRAY_SIZE(c->sb.errors_silent); i++)
-			ext->errors_silent[i] |= cpu_to_le64(c->sb.errors_silent[i]);
-	}
-	c->sb.version = new;
-	mutex_unlock(&c->sb_lock);
-}
-
-static int version_upgrade(struct bch_fs *c)
-{
-	const unsigned old = c->sb.version_upgrade_complete ?: c->sb.version;
-	const unsigned new = upgrade_target(c, old);
-	u64 passes = 0;
-	int ret = 0;
-
-	if (new > old)
-		passes = upgrade_passes(c, old, new);
-	c->recovery.required_stable |= passes;
-
-	if (c->opts.nochanges || !BCH_SB_INITIALIZED(c->disk_sb.sb))
-		return 0;
-	if (old < bcachefs_metadata_version_current)
-		ret = upgrade_possible(c, old, new, passes);
-	if (!ret && new > old)
-		upgrade_superblock(c, new, passes);
-	return ret;
-}
-
-/* Newer software than this has left a list of what we must expect (spec 12 §7.2). */
-static void version_downgrade(struct bch_fs *c)
-{
-	const struct bch_sb_field_downgrade *f = bch2_sb_field_get(c->disk_sb.sb, downgrade);
-	const struct bch_sb_field_downgrade_entry *e = NULL;
-
-	if (c->sb.version <= bcachefs_metadata_version_current || !f)
-		return;
-
-	while ((e = bch2_sb_downgrade_next(f, e))) {
-		const unsigned v = le16_to_cpu(e->version);
-
-		if (v <= bcachefs_metadata_version_current || v > c->sb.version)
-			continue;
-		c->recovery.required_stable |= le64_to_cpu(e->recovery_passes[0]);
-		for (unsigned i = 0; i < le16_to_cpu(e->nr_errors); i++)
-			if (le16_to_cpu(e->errors[i]) < 512)
-				__set_bit(le16_to_cpu(e->errors[i]), c->sb.errors_silent);
-	}
-}
 
 static void lost_btrees_to_text(struct printbuf *out, u64 btrees)
 {
@@ -183,15 +39,41 @@ static void lost_btrees_to_text(struct printbuf *out, u64 btrees)
 	}
 }
 
+static void passes_to_text(struct printbuf *out, const char *what, u64 stable)
+{
+	const u64 passes = bch2_recovery_passes_from_stable(stable);
+
+	if (!passes)
+		return;
+	prt_printf(out, "\n  %s ", what);
+	bch2_recovery_passes_to_text(out, passes);
+}
+
+/* What of a version is new: decided by this start. */
+static void changes_to_text(struct printbuf *out, const struct bch_version_change *down,
+			    const struct bch_version_change *up)
+{
+	if (down->from)
+		passes_to_text(out, "Version downgrade required, running recovery passes:",
+			       down->passes);
+	if (!up->from)
+		return;
+	prt_str(out, "\n  Doing compatible version upgrade from ");
+	bch2_sb_version_to_text(out, up->from);
+	prt_str(out, " to ");
+	bch2_sb_version_to_text(out, up->to);
+	passes_to_text(out, "Upgrade requires recovery passes:", up->passes);
+}
+
 /* The first lines of every start (spec 31 §22). */
-static void announce(struct bch_fs *c, u64 required)
+static void announce(struct bch_fs *c, unsigned version, u64 required,
+		     const struct bch_version_change *down, const struct bch_version_change *up)
 {
 	CLASS(printbuf, buf)();
 	struct bch_opt_ctx ctx = { .c = c, .sb = c->disk_sb.sb };
-	const u64 passes = bch2_recovery_passes_from_stable(required);
 
 	prt_str(&buf, "starting version ");
-	bch2_sb_version_to_text(&buf, c->sb.version);
+	bch2_sb_version_to_text(&buf, version);
 	prt_str(&buf, "\n  with options: ");
 	bch2_opts_to_text(&buf, &ctx, &c->recovery.given, OPT_MOUNT);
 	if (c->sb.multi_device) {
@@ -203,19 +85,12 @@ static void announce(struct bch_fs *c, u64 required)
 			first = false;
 		}
 	}
-	if (passes) {
-		prt_str(&buf, "\n  superblock requires following recovery passes to be run: ");
-		bch2_recovery_passes_to_text(&buf, passes);
-	}
+	passes_to_text(&buf, "superblock requires following recovery passes to be run:", required);
 	if (c->sb.btrees_lost_data) {
 		prt_str(&buf, "\n  superblock indicates damage to following btrees:  ");
 		lost_btrees_to_text(&buf, c->sb.btrees_lost_data);
 	}
-	if (c->recovery.required_stable & ~required) {
-		prt_str(&buf, "\n  Upgrade requires recovery passes: ");
-		bch2_recovery_passes_to_text(&buf, bch2_recovery_passes_from_stable(
-				c->recovery.required_stable & ~required));
-	}
+	changes_to_text(&buf, down, up);
 	bch_info(c, "%s", printbuf_str(&buf));
 }
 
@@ -241,29 +116,76 @@ void bch2_fs_members_mounted(struct bch_fs *c)
 	mutex_unlock(&c->sb_lock);
 }
 
+/* May the superblock, and with it the version, change at all (spec 31 §3 step 2)? */
+static bool may_change(const struct bch_fs *c)
+{
+	return BCH_SB_INITIALIZED(c->disk_sb.sb) &&
+		!(c->sb.features & (BCH_FEATURE_BIT(small_image)|
+				    BCH_FEATURE_BIT(no_default_sb)));
+}
+
+/* Errors that can be repaired do not stop anything any more (spec 12 §5.1 step 6). */
+static void errors_option(struct bch_fs *c, unsigned complete)
+{
+	if (complete >= bcachefs_metadata_version_autofix_errors)
+		return;
+	SET_BCH_SB_ERROR_ACTION(c->disk_sb.sb, BCH_ON_ERROR_fix_safe);
+	if (!opt_defined(c->recovery.given, errors))
+		c->opts.errors = BCH_ON_ERROR_fix_safe;
+}
+
+/* Extents must fit what backpointers can say (spec 10 §5.7, 31 §3 step 9). */
+static int backpointer_shift(struct bch_fs *c)
+{
+	const unsigned need = c->encoded_extent_max_bits + 1;
+	u64 silent[BCH_FSCK_ERR_SILENT_BITS / 64] = {};
+
+	if (c->sb.extent_bp_shift >= need)
+		return 0;
+	silent[BCH_FSCK_ERR_backpointer_to_missing_ptr / 64] |=
+		BIT_ULL(BCH_FSCK_ERR_backpointer_to_missing_ptr % 64);
+	silent[BCH_FSCK_ERR_ptr_to_missing_backpointer / 64] |=
+		BIT_ULL(BCH_FSCK_ERR_ptr_to_missing_backpointer % 64);
+	SET_BCH_SB_EXTENT_BP_SHIFT(c->disk_sb.sb, need);
+	return bch2_sb_require(c, PASS_STABLE(check_extents_to_backpointers) |
+			       PASS_STABLE(check_backpointers_to_extents), silent);
+}
+
 /**
  * bch2_fs_version_init - what versions and earlier damage ask of this start
  * @c:	filesystem; options are final
  *
- * Sets c->recovery.required_stable and lost_data, adds to c->sb.errors_silent,
- * and announces the start.
+ * Sets c->recovery.required_stable and lost_data and announces the start; brings
+ * the superblock in memory to the current version, if the filesystem's contents
+ * can be brought there.
  *
- * Return: 0, or -BCH_ERR_erofs_version_upgrade for a filesystem that would have
- * to be written and cannot be brought to the current version.
+ * Return: 0; -BCH_ERR_erofs_version_upgrade for a filesystem that would have to
+ * be written and cannot be brought to the current version; or no memory.
  */
 int bch2_fs_version_init(struct bch_fs *c)
 {
+	const unsigned complete = c->sb.version_upgrade_complete;
+	const unsigned version = c->sb.version;
+	struct bch_version_change down = {}, up = {};
 	u64 required = c->sb.recovery_passes_required;
-	int ret;
+	int ret = 0;
 
 	if (BCH_SB_HAS_TOPOLOGY_ERRORS(c->disk_sb.sb))
-		required |= BIT_ULL(BCH_RECOVERY_PASS_STABLE_check_topology);
+		required |= PASS_STABLE(check_topology);
 
 	c->recovery.required_stable	= required;
 	c->recovery.lost_data		= c->sb.btrees_lost_data;
 
-	version_downgrade(c);
-	ret = version_upgrade(c);
-	announce(c, required);
+	if (may_change(c)) {
+		mutex_lock(&c->sb_lock);
+		ret   = bch2_fs_version_downgrade(c, &down) ?:
+			bch2_fs_version_upgrade(c, &up);
+		if (!ret) {
+			errors_option(c, complete);
+			ret = backpointer_shift(c);
+		}
+		mutex_unlock(&c->sb_lock);
+	}
+	announce(c, version, required, &down, &up);
 	return ret;
 }
