@@ -2,10 +2,10 @@
 /*
  * Checks of the indexes that follow from alloc keys and stripes: on copies of real
  * images something is made wrong behind the triggers' back; the pass must report
- * exactly that, and find nothing when it runs again. Live, where updates of
- * some btrees wait in the write buffer; live, with attempts that must be repeated;
- * and without changes, where everything
- * happens in the overlay and the files must stay as they are.
+ * exactly that, and find nothing when it runs again. Live, where updates of some
+ * btrees wait in the write buffer; live, with attempts that must be repeated; and
+ * without changes, where everything happens in the overlay and the files must stay
+ * as they are.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "alloc/alloc_keys.h"
 #include "alloc/alloc_trigger.h"
 #include "alloc/bucket_gens.h"
+#include "alloc/dev_init.h"
 #include "alloc/freespace.h"
 #include "alloc/index_update.h"
 #include "alloc/lru.h"
@@ -31,6 +32,8 @@
 #include "journal/journal.h"
 #include "recover_common.h"
 #include "sb/fsck_err.h"
+#include "sb/members.h"
+#include "sb/write.h"
 
 struct fs {
 	struct bch_fs		*c;
@@ -424,6 +427,48 @@ static void need_discard(struct fs *f)
 	all_is_well(f);
 }
 
+/* --- making indexes from nothing --- */
+
+static void freespace_made_anew(struct fs *f)
+{
+	struct bch_dev *ca = f->c->devs[0];
+	struct bch_member m;
+	const u64 h = find_hole(f, 4);
+	const struct bch_alloc_v4 free_gap = { .gen = 40, .oldest_gen = 1 };
+
+	assert_int_equal(bch2_btree_delete_range(f->c, BTREE_ID_freespace, POS_MIN, POS_MAX, 0), 0);
+	DO(f, put_alloc(trans, POS(0, h), &free_gap) ?: put_gen(trans, POS(0, h), 40));
+	mutex_lock(&f->c->sb_lock);
+	m = bch2_sb_member_get(f->c->disk_sb.sb, 0);
+	SET_BCH_MEMBER_FREESPACE_INITIALIZED(&m, false);
+	bch2_sb_member_set(f->c->disk_sb.sb, 0, &m);
+	ca->mi.freespace_initialized = false;
+	mutex_unlock(&f->c->sb_lock);
+
+	/* not compared as long as it is not there */
+	all_is_well(f);
+	assert_false(exists(f, BTREE_ID_freespace, POS(0, h + 1)));
+
+	run(f, bch2_fs_freespace_init, WANT());
+	assert_true(ca->mi.freespace_initialized);
+	assert_true(exists(f, BTREE_ID_freespace, POS(0, 2ULL << 56 | h)));
+	assert_false(exists(f, BTREE_ID_freespace, POS(0, h)));
+	assert_true(exists(f, BTREE_ID_freespace, POS(0, h + 1)));
+	all_is_well(f);
+}
+
+static void gens_made_anew(struct fs *f)
+{
+	const struct bpos b = POS(0, find_hole(f, 1));
+	const struct bch_alloc_v4 a = { .gen = 7, .oldest_gen = 7 };
+
+	DO(f, put_alloc(trans, b, &a));
+	assert_int_equal(bch2_btree_delete_range(f->c, BTREE_ID_bucket_gens, POS_MIN, POS_MAX, 0),
+			 0);
+	run(f, bch2_bucket_gens_init, WANT());
+	all_is_well(f);
+}
+
 /* --- lru --- */
 
 static int put_lru(struct btree_trans *trans, u16 id, u64 object, u64 time, bool set)
@@ -664,7 +709,8 @@ static void with(const char *image, unsigned nr, void (*const *fns)(struct fs *)
 
 static void buckets(void **state)
 {
-	WITH("small-138", 1, freespace, gens, no_such_bucket, need_discard, fragmentation);
+	WITH("small-138", 1, freespace, gens, no_such_bucket, need_discard, fragmentation,
+	     freespace_made_anew, gens_made_anew);
 }
 
 static void cached(void **state)
