@@ -31,6 +31,9 @@ static void remember(int level, const char *text, void *arg)
 	snprintf(recover_last_error, sizeof(recover_last_error), "%s", text);
 }
 
+/**
+ * recover_log_quietly() - count and remember messages instead of printing them
+ */
 void recover_log_quietly(void)
 {
 	recover_nr_errors	= 0;
@@ -45,7 +48,12 @@ static const char *env(const char *name, const char *otherwise)
 	return v ? v : otherwise;
 }
 
-/* Path for @name in the directory of tests; to be freed never. */
+/**
+ * recover_file() - path of a file of this process
+ * @name:	part of the file name
+ *
+ * Return: text that is never freed.
+ */
 const char *recover_file(const char *name)
 {
 	char *path = NULL;
@@ -55,6 +63,11 @@ const char *recover_file(const char *name)
 	return path;
 }
 
+/**
+ * recover_unpack() - unpack a fixture
+ * @name:	its name
+ * @path:	where to
+ */
 void recover_unpack(const char *name, const char *path)
 {
 	char cmd[1400];
@@ -64,6 +77,11 @@ void recover_unpack(const char *name, const char *path)
 	assert_int_equal(system(cmd), 0);
 }
 
+/**
+ * recover_copy() - copy an image
+ * @from:	from
+ * @to:		to
+ */
 void recover_copy(const char *from, const char *to)
 {
 	char cmd[1400];
@@ -72,6 +90,14 @@ void recover_copy(const char *from, const char *to)
 	assert_int_equal(system(cmd), 0);
 }
 
+/**
+ * recover_start() - open and start an image
+ * @path:	image
+ * @how:	options; NULL: read-write
+ * @ret:	how it went
+ *
+ * Return: NULL if it could not be opened; else to be stopped.
+ */
 struct bch_fs *recover_start(const char *path, const struct start_how *how, int *ret)
 {
 	struct bch_opts opts = bch2_opts_empty();
@@ -124,6 +150,11 @@ static void content_add(struct content *out, unsigned btree, struct bkey_s_c k)
 	out->hash[btree] = out->hash[btree] * 31 + h;
 }
 
+/**
+ * content_read() - sum up every key
+ * @c:		filesystem
+ * @out:	result
+ */
 void content_read(struct bch_fs *c, struct content *out)
 {
 	struct btree_trans *trans = bch2_trans_get(c);
@@ -142,6 +173,11 @@ void content_read(struct bch_fs *c, struct content *out)
 	bch2_trans_put(trans);
 }
 
+/**
+ * content_of() - the same of an image that is only looked at
+ * @path:	image
+ * @out:	result
+ */
 void content_of(const char *path, struct content *out)
 {
 	const struct start_how how = { .nochanges = true };
@@ -161,6 +197,13 @@ static const u64 follows_from_nodes =
 	BIT_ULL(BTREE_ID_backpointers)	| BIT_ULL(BTREE_ID_bucket_gens) |
 	BIT_ULL(BTREE_ID_accounting)	| BIT_ULL(BTREE_ID_stripe_backpointers);
 
+/**
+ * content_equal() - equal, but for what follows from where btree nodes lie?
+ * @a:		as it was
+ * @b:		as it is
+ *
+ * Differences are printed.
+ */
 bool content_equal(const struct content *a, const struct content *b)
 {
 	bool same = true;

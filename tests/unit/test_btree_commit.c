@@ -360,7 +360,8 @@ static int answer(struct bch_fs *fs, const char *msg, const char *action)
 static int report_and_repair(struct btree_trans *trans, unsigned restarts, unsigned *attempts)
 {
 	struct btree_iter iter;
-	struct bkey_s_c k = bch2_bkey_get_iter(trans, &iter, BTREE_ID_reconcile_scan, POS(1, 50), 0);
+	struct bkey_s_c k = bch2_bkey_get_iter(trans, &iter, BTREE_ID_reconcile_scan, POS(1, 50),
+					       0);
 	int ret = bkey_err(k);
 
 	if (ret)
