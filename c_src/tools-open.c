@@ -130,6 +130,30 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 }
 
 /**
+ * tools_open_fs_again - open what this process has opened before
+ * @args: device names as typed
+ * @nr: how many
+ * @opts: options
+ *
+ * The key is known. Returns NULL after a message; else to be given to
+ * bch2_fs_stop().
+ */
+struct bch_fs *tools_open_fs_again(char *const *args, unsigned nr, struct bch_opts *opts)
+{
+	struct tools_devices devs;
+	struct bch_fs *c;
+
+	tools_expand_devices(args, nr, &devs);
+	c = bch2_fs_open((const char *const *) devs.d, devs.nr, opts);
+	if (IS_ERR(c)) {
+		tools_error("cannot open %s: %s", args[0], bch2_err_str(PTR_ERR(c)));
+		c = NULL;
+	}
+	tools_devices_free(&devs);
+	return c;
+}
+
+/**
  * tools_open_fs - tools_open_fs_nostart(), then start
  * @args: device names as typed
  * @nr: how many

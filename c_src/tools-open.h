@@ -31,6 +31,9 @@ struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *op
 struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_opts *opts,
 				     const char *passphrase_file);
 
+/* Open what this process has opened before: the key is known. NULL after a message. */
+struct bch_fs *tools_open_fs_again(char *const *args, unsigned nr, struct bch_opts *opts);
+
 /*
  * Opens a filesystem to change its superblock, and nothing else: for writing,
  * exclusively, without its key, without starting it. All devices must be there

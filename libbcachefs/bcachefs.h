@@ -65,6 +65,7 @@ enum bch_fs_flag {
 	BCH_FS_replay_done,		/* every overlay key is applied or superseded (RP-5) */
 	BCH_FS_accounting_replay_done,
 	BCH_FS_may_upgrade_downgrade,
+	BCH_FS_stop_passes,		/* somebody wants the start to end at the next chance */
 	BCH_FS_no_invalid_checks,	/* key validation has nothing to compare with yet */
 };
 

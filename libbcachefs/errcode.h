@@ -306,6 +306,7 @@
 	x(cannot_rewind_recovery,		BCH_ERR_recovery_will_run)	\
 	x(recovery_pass_will_run,		BCH_ERR_recovery_will_run)	\
 	x(recovery_pass_not_built,		EOPNOTSUPP)			\
+	x(recovery_interrupted,			EINTR)				\
 	x(shutdown_with_errors,			0)				\
 	x(shutdown_with_errors_fixed,		BCH_ERR_shutdown_with_errors)	\
 	x(shutdown_with_errors_unfixed,		BCH_ERR_shutdown_with_errors)	\

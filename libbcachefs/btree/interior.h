@@ -42,6 +42,9 @@ int bch2_merge_btree_nodes(struct bch_fs *c);
 int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, struct btree *b,
 			    unsigned commit_flags);
 /* When replay is done, and somebody has time for it; any thread, any locks. */
+/* The same for the node of that position and number, if it is still there. */
+int bch2_btree_node_rewrite_pos(struct btree_trans *trans, unsigned btree, unsigned level,
+				u64 seq, struct bpos pos);
 void bch2_btree_node_rewrite_async(struct bch_fs *c, struct btree *b);
 /* Replay is done: what was asked for before can go on. */
 void bch2_btree_rewrites_start(struct bch_fs *c);

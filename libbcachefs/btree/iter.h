@@ -159,7 +159,8 @@ static inline struct bkey_s_c bch2_btree_iter_peek_max_type(struct btree_iter *i
 		for_each_ret = 0;							\
 		if (!(_k).k)								\
 			break;								\
-		for_each_ret = bkey_err(_k) ?: (_do);					\
+		for_each_ret = bkey_err(_k) ?:						\
+			bch2_trans_interrupted(_trans) ?: (_do);			\
 	} while (bch2_err_matches(for_each_ret, BCH_ERR_transaction_restart) ||		\
 		 (!for_each_ret && bch2_btree_iter_advance(&(_iter))));			\
 	bch2_trans_iter_exit(&(_iter));							\

@@ -86,26 +86,37 @@ int bch2_btree_node_rewrite(struct btree_trans *trans, struct btree_iter *iter, 
 	return ret;
 }
 
-/* --- when somebody has time for it --- */
-
-static int rewrite_one(struct btree_trans *trans, const struct btree_rewrite *r)
+/**
+ * bch2_btree_node_rewrite_pos - copy a node to a new place, if it is still there
+ * @trans:	transaction without pending updates
+ * @btree:	btree
+ * @level:	the node's level
+ * @seq:	its number
+ * @pos:	its max_key
+ *
+ * Return: as bch2_btree_node_rewrite().
+ */
+int bch2_btree_node_rewrite_pos(struct btree_trans *trans, unsigned btree, unsigned level,
+				u64 seq, struct bpos pos)
 {
 	struct btree_iter iter;
 	struct btree *b;
 	int ret;
 
-	bch2_trans_node_iter_init(trans, &iter, r->btree_id, r->pos, r->level + 1U, r->level,
+	bch2_trans_node_iter_init(trans, &iter, btree, pos, level + 1U, level,
 				  BTREE_ITER_intent);
 	ret = bch2_btree_iter_traverse(&iter);
 	if (!ret) {
 		b = bch2_btree_iter_leaf(&iter);
 		/* another node by now: what was wrong is gone with the old one */
-		if (b && b->seq == r->seq && b->level == r->level)
+		if (b && b->seq == seq && b->level == level)
 			ret = bch2_btree_node_rewrite(trans, &iter, b, 0);
 	}
 	bch2_trans_iter_exit(&iter);
 	return ret;
 }
+
+/* --- when somebody has time for it --- */
 
 static struct btree_rewrite *rewrite_pop(struct bch_fs_btree_interior *in)
 {
@@ -135,7 +146,8 @@ void bch2_btree_rewrite_work(struct work_struct *work)
 		return;
 	trans = bch2_trans_get(c);
 	while (!IS_ERR(trans) && (r = rewrite_pop(&c->btree.interior))) {
-		const int ret = lockrestart_do(trans, rewrite_one(trans, r));
+		const int ret = lockrestart_do(trans,
+			bch2_btree_node_rewrite_pos(trans, r->btree_id, r->level, r->seq, r->pos));
 
 		if (ret)
 			bch_err(c, "rewriting a node of btree %s: %s",

@@ -19,6 +19,7 @@
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/overflow.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -346,6 +347,7 @@ struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn)
 
 	trans->c	= c;
 	trans->fn	= fn;
+	trans->may_stop	= READ_ONCE(c->recovery.task) == current;
 	INIT_LIST_HEAD(&trans->iters);
 	INIT_LIST_HEAD(&trans->chunks);
 	spin_lock_init(&trans->locks.lock);

@@ -11,6 +11,9 @@
 #ifndef _BCACHEFS_BTREE_TRANS_H
 #define _BCACHEFS_BTREE_TRANS_H
 
+#include <linux/bitops.h>
+#include <linux/compiler.h>
+
 #include "bcachefs.h"
 
 void bch2_fs_btree_trans_init(struct bch_fs *c);
@@ -40,6 +43,16 @@ static inline int bch2_trans_fault(struct btree_trans *trans)
 {
 	return unlikely(READ_ONCE(trans->c->btree.restart_fault_every))
 		? __bch2_trans_fault(trans) : 0;
+}
+
+/*
+ * Has somebody interrupted the start, and does this transaction belong to a pass
+ * that can be left at any key? 0 or -BCH_ERR_recovery_interrupted.
+ */
+static inline int bch2_trans_interrupted(const struct btree_trans *trans)
+{
+	return unlikely(test_bit(BCH_FS_stop_passes, &trans->c->flags)) && trans->may_stop
+		? -BCH_ERR_recovery_interrupted : 0;
 }
 
 static inline bool bch2_trans_was_restarted(const struct btree_trans *trans, u32 count)

@@ -173,6 +173,7 @@ struct btree_trans {
 	 */
 	u64			start_time;
 	u64			locked_since;	/* ns; 0: not looked at yet */
+	bool			may_stop;	/* loops end when the start is interrupted */
 	bool			relock;		/* paths remember locks that were dropped */
 
 	/* Latched by begin (spec 22 section 8.6): look at and mark the overlay. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Checks that only read: superblock copies, the topology of btrees, every key of
- * every node. Nothing is repaired here, not even in memory; what is found goes
- * through sb/fsck_err.h as something that stays.
+ * Superblock copies, the topology of btrees, every key of every node. Topology is
+ * only reported here; superblock copies and nodes with damaged parts are written
+ * anew by a start that may write.
  */
 #ifndef _BCACHEFS_CHECK_CHECK_H
 #define _BCACHEFS_CHECK_CHECK_H

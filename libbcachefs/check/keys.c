@@ -4,17 +4,22 @@
  * so that walking all nodes checks the filesystem's metadata (spec 20 section
  * 11). What the walk itself adds is counting, and the topology report.
  *
- * Memory is bounded by the node cache. Called by fsck -n.
+ * Memory is bounded by the node cache. Called at the end of the startup passes of
+ * fsck; where it repairs, nodes that were damaged are written anew.
  */
+#include <linux/bitops.h>
+#include <linux/err.h>
 #include <linux/kernel.h>
 
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
 #include "btree/cache.h"
+#include "btree/interior.h"
 #include "btree/iter.h"
 #include "check/check.h"
 #include "fs/inode.h"
 #include "init/passes_format.h"
+#include "util/log.h"
 #include "util/printbuf.h"
 
 static void node_count(struct bch_check_btree *s, const struct btree *b)
@@ -56,29 +61,82 @@ static bool walk_skip_bad(struct btree_iter *iter, struct bch_check_btree *s)
 	return bch2_btree_iter_skip_bad(iter);
 }
 
+/*
+ * A node that was damaged is good in memory, and was reported when it was read:
+ * write it to a new place (spec 32 section 11.3).
+ */
+static int node_mend(struct bch_fs *c, unsigned btree, unsigned level, u64 seq, struct bpos pos)
+{
+	struct btree_trans *trans = bch2_trans_get(c);
+	int ret;
+
+	if (IS_ERR(trans))
+		return PTR_ERR(trans);
+	ret = lockrestart_do(trans,
+			bch2_btree_node_rewrite_pos(trans, btree, level, seq, pos));
+	bch2_trans_put(trans);
+	if (ret)
+		bch_err(c, "rewriting a node of btree %s: %s", bch2_btree_id_name(btree),
+			bch2_err_str(ret));
+	return ret;
+}
+
+static bool node_wants_mending(const struct bch_fs *c, const struct btree *b)
+{
+	return test_bit(BTREE_NODE_need_rewrite, &b->flags) &&
+		!test_bit(BTREE_NODE_fake, &b->flags) &&
+		test_bit(BCH_FS_rw, &c->flags);
+}
+
 /* Nodes of one level and their keys. */
 static int level_walk(struct btree_trans *trans, unsigned btree, unsigned level,
 		      struct bch_check_btree *s)
 {
+	struct bpos pos = POS_MIN;
 	struct btree_iter iter;
 	struct btree *b;
 	int ret = 0;
 
 	bch2_trans_node_iter_init(trans, &iter, btree, POS_MIN, 0, level, BTREE_ITER_prefetch);
 	while (!ret && (b = bch2_btree_iter_peek_node(&iter))) {
+		const struct bch_check_btree before = *s;
 		struct bpos end;
+		bool mend;
+		u64 seq;
 
 		if (IS_ERR(b)) {
+			if (bch2_err_matches(PTR_ERR(b), BCH_ERR_transaction_restart)) {
+				bch2_trans_begin(trans);
+				bch2_btree_iter_set_pos(&iter, pos);
+				continue;
+			}
 			ret = bch2_err_matches(PTR_ERR(b), ENOMEM) ? PTR_ERR(b) : 0;
 			if (!ret && !walk_skip_bad(&iter, s))
 				break;
+			pos = iter.pos;
 			continue;
 		}
-		end = b->max_key;
-		ret = node_walk(&iter, b, s);
+		end	= b->max_key;
+		seq	= b->seq;
+		mend	= node_wants_mending(trans->c, b);
+		ret = bch2_trans_interrupted(trans) ?: node_walk(&iter, b, s);
+		if (bch2_err_matches(ret, BCH_ERR_transaction_restart)) {
+			/* others write: this node once more */
+			*s = before;
+			ret = 0;
+			bch2_trans_begin(trans);
+			bch2_btree_iter_set_pos(&iter, pos);
+			continue;
+		}
+		if (!ret && mend) {
+			bch2_trans_unlock(trans);
+			ret = node_mend(trans->c, btree, level, seq, end);
+			bch2_trans_begin(trans);
+		}
 		if (bpos_eq(end, SPOS_MAX))
 			break;
-		bch2_btree_iter_set_pos(&iter, bpos_successor(end));
+		pos = bpos_successor(end);
+		bch2_btree_iter_set_pos(&iter, pos);
 	}
 	bch2_trans_iter_exit(&iter);
 	return ret;
@@ -142,6 +200,8 @@ int bch2_check_btrees(struct bch_fs *c, struct bch_check_summary *s)
 		ret = btree_check(c, btree, &s->btrees[btree], topology, &s->nr_topology);
 		summary_add(s, &s->btrees[btree]);
 	}
+	if (s->nr_topology && c->up.request_pass)
+		c->up.request_pass(c, BCH_RECOVERY_PASS_STABLE_check_topology);
 	return ret;
 }
 

@@ -3,7 +3,7 @@
  * All copies of the superblock on all devices that are there: is each of them
  * valid, and as new as the others (spec 10 section 8)?
  *
- * Only reads. Called by fsck -n.
+ * Only reads. Called by fsck before the start.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
@@ -16,18 +16,27 @@
 #include "util/log.h"
 #include "util/printbuf.h"
 
-/* There is no error id for a bad copy: it is no part of the filesystem's state. */
+/*
+ * There is no error id for a bad copy: it is no part of the filesystem's state.
+ * A start that writes replaces all copies with its first update.
+ */
 static void bad_copy(struct bch_fs *c, struct bch_dev *ca, u64 sector, const char *why)
 {
+	const bool fixed = !c->opts.nochanges;
 	struct printbuf msg = PRINTBUF;
 
 	prt_printf(&msg, "%s sector %llu: bad superblock copy: %s", ca->name, sector, why);
-	bch_err(c, "%s", printbuf_str(&msg));
-	set_bit(BCH_FS_error, &c->flags);
-	set_bit(BCH_FS_errors_not_fixed, &c->flags);
+	bch_err(c, "%s%s", printbuf_str(&msg), fixed ? ", rewriting" : "");
+	if (fixed) {
+		set_bit(BCH_FS_errors_fixed, &c->flags);
+	} else {
+		set_bit(BCH_FS_error, &c->flags);
+		set_bit(BCH_FS_errors_not_fixed, &c->flags);
+	}
 	mutex_lock(&c->fsck.lock);
 	if (c->fsck.report)
-		c->fsck.report(c, U32_MAX, printbuf_str(&msg), -BCH_ERR_fsck_ignore);
+		c->fsck.report(c, U32_MAX, printbuf_str(&msg),
+			       fixed ? -BCH_ERR_fsck_fix : -BCH_ERR_fsck_ignore);
 	mutex_unlock(&c->fsck.lock);
 	printbuf_exit(&msg);
 }

@@ -154,7 +154,7 @@ static int level_check(struct btree_trans *trans, unsigned btree, unsigned level
 			ret = PTR_ERR(b);
 			break;
 		}
-		ret = node_children_check(trans, b, nr_errors);
+		ret = bch2_trans_interrupted(trans) ?: node_children_check(trans, b, nr_errors);
 	}
 	bch2_trans_iter_exit(&iter);
 	return ret;
@@ -199,8 +199,9 @@ int bch2_check_btree_topology(struct bch_fs *c, unsigned btree, u64 *nr_errors)
 	bch2_btree_node_put(c, root);
 
 	trans = bch2_trans_get(c);
+	/* where others write, a level may have to be looked at again from its beginning */
 	for (; level && !ret; --level)
-		ret = level_check(trans, btree, level, nr_errors);
+		ret = lockrestart_do(trans, level_check(trans, btree, level, nr_errors));
 	bch2_trans_put(trans);
 	return ret;
 }

@@ -13,6 +13,8 @@
 
 #include "opts.h"
 
+struct task_struct;
+
 /*
  * Is the filesystem read-write, and who relies on it. refs is 0 while updates
  * from outside are refused; going read-write sets it to 1, going read-only gives
@@ -37,6 +39,10 @@ struct bch_fs_recovery {
 	u64			passes_unavailable; /* due, but this version cannot run them */
 	unsigned		rewound_to;	/* run number + 1, 0 = no rewind asked for */
 	bool			running;
+	bool			closed;		/* no pass of this start runs any more */
+	bool			rerun_wanted;	/* what is due now can only run in the next start */
+	/* Who runs the passes, where it may be interrupted; NULL: nobody. */
+	struct task_struct	*task;
 	/* Superblock state this start has decided on but not written. */
 	u64			required_stable;
 	u64			upgrade_stable;	/* passes that the change of version needs */

@@ -14,6 +14,7 @@
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/printk.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 
@@ -301,13 +302,30 @@ static int pass_run(struct bch_fs *c, unsigned pass)
 	if (!silent)
 		printk(KERN_INFO "%s...", passes[pass].name);
 
+	/* replay is not left halfway: the filesystem would not be clean afterwards */
+	if (pass != BCH_RECOVERY_PASS_journal_replay)
+		WRITE_ONCE(c->recovery.task, current);
 	ret = pass_functions[pass](c);
-	if (ret)
+	WRITE_ONCE(c->recovery.task, NULL);
+	if (ret == -BCH_ERR_recovery_interrupted)
+		printk(KERN_CONT " interrupted\n");
+	else if (ret)
 		bch_err(c, "%s(): error %s", passes[pass].name, bch2_err_str(ret));
 	else if (!silent)
 		printk(KERN_CONT " done (%llu seconds)\n",
 		       (u64) (ktime_get_real_seconds() - start));
 	return ret;
+}
+
+/*
+ * May the start end here because somebody wants it to? Until replay has begun
+ * nothing has been changed that would be missed; while it is due, it has to be.
+ */
+static bool passes_interrupted(struct bch_fs *c)
+{
+	return test_bit(BCH_FS_stop_passes, &c->flags) &&
+		(!test_bit(BCH_FS_may_go_rw, &c->flags) ||
+		 test_bit(BCH_FS_replay_done, &c->flags));
 }
 
 /**
@@ -345,6 +363,10 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 		const unsigned pass = __ffs64(r->passes_to_run);
 		const u64 start = ktime_get_real_seconds();
 
+		if (passes_interrupted(c)) {
+			ret = -BCH_ERR_recovery_interrupted;
+			break;
+		}
 		r->passes_to_run &= ~BIT_ULL(pass);
 		r->curr_pass = pass;
 		if (!pass_functions[pass])
@@ -360,7 +382,8 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			r->rewound_to = 0;
 			ret = 0;
 		} else if (ret && c->opts.nochanges && pass_is_for_allocating(pass) &&
-			   !bch2_err_matches(ret, ENOMEM)) {
+			   !bch2_err_matches(ret, ENOMEM) &&
+			   ret != -BCH_ERR_recovery_interrupted) {
 			/* nothing is written: reading can do without what it prepares */
 			r->passes_failing |= BIT_ULL(pass);
 			set_bit(BCH_FS_error, &c->flags);
@@ -403,6 +426,8 @@ int bch2_run_explicit_recovery_pass(struct bch_fs *c, enum bch_recovery_pass pas
 	/* never recorded: it is asked for when it is needed (spec 31 §9) */
 	if (pass != BCH_RECOVERY_PASS_scan_for_btree_nodes)
 		r->required_stable |= BIT_ULL(passes[pass].stable);
+	if (r->closed)
+		r->rerun_wanted |= pass_functions[pass] != NULL;
 
 	if (!pass_functions[pass]) {
 		pass_unavailable(c, BIT_ULL(pass), "damage needs recovery passes");
@@ -416,6 +441,7 @@ int bch2_run_explicit_recovery_pass(struct bch_fs *c, enum bch_recovery_pass pas
 	if (pass < BCH_RECOVERY_PASS_set_may_go_rw &&
 	    test_bit(BCH_FS_may_go_rw, &c->flags)) {
 		bch_err(c, "need recovery pass %s (%u), but already rw", passes[pass].name, pass);
+		r->rerun_wanted = true;
 		return -BCH_ERR_cannot_rewind_recovery;
 	}
 

@@ -51,7 +51,11 @@ int bch2_pass_set_may_go_rw(struct bch_fs *c)
 
 	bch2_journal_keys_freeze(c);
 	set_bit(BCH_FS_may_go_rw, &c->flags);
-	return recovery_needs_rw(c) ? bch2_fs_read_write_early(c) : 0;
+	if (!recovery_needs_rw(c))
+		return 0;
+	if (c->opts.fsck)
+		bch_info(c, "going read-write");
+	return bch2_fs_read_write_early(c);
 }
 
 /**
@@ -98,8 +102,10 @@ int bch2_recovery_pass_completed(struct bch_fs *c, unsigned stable, u64 start, b
 	bool initialized;
 	int ret = 0;
 
+	if (test_bit(BCH_FS_error, &c->flags))
+		return 0;
 	c->recovery.required_stable &= ~BIT_ULL(stable);
-	if (c->opts.nochanges || test_bit(BCH_FS_error, &c->flags))
+	if (c->opts.nochanges)
 		return 0;
 
 	/* interior updates write the superblock, and may move it, while passes run */
@@ -124,8 +130,12 @@ int bch2_recovery_pass_completed(struct bch_fs *c, unsigned stable, u64 start, b
 	ext = bch2_sb_field_get(c->disk_sb.sb, ext);
 	if (ext && bch2_sb_field_has(ext, recovery_passes_required))
 		ext->recovery_passes_required[0] &= ~cpu_to_le64(BIT_ULL(stable));
-	if (last && ext && bch2_sb_field_has(ext, errors_silent))
-		memset(ext->errors_silent, 0, sizeof(ext->errors_silent));
+	/* while a pass is owed to a later start, its errors are still to be expected */
+	if (last && !c->recovery.required_stable) {
+		memset(c->sb.errors_silent, 0, sizeof(c->sb.errors_silent));
+		if (ext && bch2_sb_field_has(ext, errors_silent))
+			memset(ext->errors_silent, 0, sizeof(ext->errors_silent));
+	}
 	ret = bch2_write_super(c);
 	mutex_unlock(&c->sb_lock);
 	return ret;

@@ -12,10 +12,12 @@
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "bcachefs.h"
 #include "btree/cache.h"
+#include "check/check.h"
 #include "init/passes.h"
 #include "init/passes_rw.h"
 #include "init/recovery.h"
@@ -189,6 +191,25 @@ fsck_err:
 	return ret;
 }
 
+/*
+ * The last part of a check: every key of every node, as the passes have left it.
+ * What this asks for is for the next start.
+ */
+static int check_everything(struct bch_fs *c)
+{
+	int ret;
+
+	if (!c->opts.fsck || !c->fsck.summary)
+		return 0;
+
+	clear_bit(BCH_FS_in_recovery, &c->flags);
+	c->recovery.closed = true;
+	WRITE_ONCE(c->recovery.task, current);
+	ret = bch2_check_btrees(c, c->fsck.summary);
+	WRITE_ONCE(c->recovery.task, NULL);
+	return ret;
+}
+
 /* Formatted and never started: there is nothing to read (spec 31 §16). */
 static int start_uninitialized(struct bch_fs *c)
 {
@@ -198,7 +219,8 @@ static int start_uninitialized(struct bch_fs *c)
 	c->recovery.is_clean = true;
 	return  bch2_fs_initialize_in_memory(c) ?:
 		bch2_read_btree_roots(c) ?:
-		(c->opts.read_journal_only ? 0 : bch2_run_recovery_passes(c));
+		(c->opts.read_journal_only ? 0 : bch2_run_recovery_passes(c)) ?:
+		check_everything(c);
 }
 
 /* Roots and overlay are wanted; after this btrees can be read. */
@@ -290,9 +312,12 @@ int bch2_fs_recovery(struct bch_fs *c)
 
 	ret   = start_journal(c) ?:
 		bch2_run_recovery_passes(c) ?:
+		check_everything(c) ?:
 		bch2_recovery_finish(c);
 err:
-	if (ret)
+	if (ret == -BCH_ERR_recovery_interrupted)
+		bch_notice(c, "interrupted: what is missing is for the next start");
+	else if (ret)
 		bch_err(c, "error in recovery: %s", bch2_err_str(ret));
 	return ret;
 }

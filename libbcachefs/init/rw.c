@@ -29,6 +29,7 @@
 #include "journal/journal.h"
 #include "journal/pins.h"
 #include "journal/reclaim.h"
+#include "sb/fsck_err.h"
 #include "sb/write.h"
 #include "util/log.h"
 
@@ -267,8 +268,10 @@ static void end_superblock(struct bch_fs *c, bool clean)
 	if (!ret)
 		ret = bch2_write_super(c);
 	mutex_unlock(&c->sb_lock);
-	if (ret)
+	if (ret) {
 		bch_err(c, "error writing the superblock at the end: %s", bch2_err_str(ret));
+		bch2_fatal_error(c);
+	}
 }
 
 /**
@@ -283,6 +286,7 @@ static void end_superblock(struct bch_fs *c, bool clean)
 void bch2_fs_read_only(struct bch_fs *c)
 {
 	bool clean;
+	u64 seq;
 
 	mutex_lock(&c->rw.state_lock);
 	if (!c->rw.journal_running) {
@@ -300,7 +304,12 @@ void bch2_fs_read_only(struct bch_fs *c)
 	bch2_btree_interior_updates_flush(c);
 	bch2_btree_flush_all_writes(c);
 	clean = end_journal(c);
-	if (test_bit(BCH_FS_was_rw, &c->flags))
+	seq = bch2_journal_cur_seq(c);
+	if (test_bit(BCH_FS_was_rw, &c->flags)) {
 		end_superblock(c, clean);
+		if (c->opts.fsck)
+			bch_info(c, "%s shutdown complete, journal seq %llu",
+				 clean ? "clean" : "unclean", seq);
+	}
 	mutex_unlock(&c->rw.state_lock);
 }

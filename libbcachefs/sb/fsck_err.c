@@ -10,6 +10,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/bug.h>
+#include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -98,14 +99,21 @@ static void ask_user(struct bch_fs *c, unsigned id, const char *msg, const char 
 		bch2_fsck_lines_to_text(&buf, msg);
 		answer = f->ask(c, printbuf_str(&buf), action);
 		printbuf_exit(&buf);
-		if (answer < 0) {
-			bch_notice(c, "end of input: answering no to all further questions");
-			f->input_ended = true;
-			answer = 'n';
-		}
-		v->printed = true;
 	} else {
+		answer = -ENOTTY;
+	}
+
+	if (answer == -EINTR) {
+		v->ret = -BCH_ERR_recovery_interrupted;
+		v->printed = true;
+		return;
+	}
+	if (answer < 0) {
+		f->input_ended |= f->ask != NULL;
 		v->say = FSCK_SAY_not_doing;
+		answer = 'n';
+	} else {
+		v->printed = true;
 	}
 
 	if (answer == 'Y' || answer == 'N')

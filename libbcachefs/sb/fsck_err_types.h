@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/types.h>
 
+struct bch_check_summary;
 struct bch_fs;
 
 /* Flags of one report; FSCK_AUTOFIX is also stored with the error id (spec 32 section 2). */
@@ -40,11 +41,16 @@ struct bch_fsck_state {
 	bool			input_ended;
 
 	/* Set by the tool before bch2_fs_start(); may be NULL. Called with lock held. */
-	/* Ask the user: returns 'y', 'n', 'Y', 'N', or negative on end of input. */
+	/*
+	 * Ask the user: returns 'y', 'n', 'Y', 'N'; -EINTR: the check is to end; any other
+	 * negative: no answer to this or any later question, of which it has told.
+	 */
 	int			(*ask)(struct bch_fs *c, const char *msg, const char *action);
 	/* Listener, for machine-readable reports. ret is the decision. */
 	void			(*report)(struct bch_fs *c, unsigned id, const char *msg, int ret);
 	void			*priv;		/* the tool's */
+	/* With option fsck: every key is looked at in the end, and counted here. */
+	struct bch_check_summary *summary;
 };
 
 #endif /* _BCACHEFS_FSCK_ERR_TYPES_H */

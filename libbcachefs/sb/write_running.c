@@ -188,6 +188,21 @@ static int counters_refresh(struct bch_fs *c)
 	return 0;
 }
 
+/* --- what this start has found out and a later one has to know (spec 31 §7.1, §11.2) --- */
+
+static void ext_refresh(struct bch_fs *c)
+{
+	struct bch_sb_field_ext *ext = bch2_sb_field_get(c->disk_sb.sb, ext);
+
+	if (!ext || !bch2_sb_field_has(ext, btrees_lost_data))
+		return;
+	ext->recovery_passes_required[0] |= cpu_to_le64(c->recovery.required_stable);
+	ext->btrees_lost_data		 |= cpu_to_le64(c->recovery.lost_data);
+	for (unsigned i = 0; i < BCH_FSCK_ERR_SILENT_BITS; i++)
+		if (test_bit(i, c->sb.errors_silent))
+			ext->errors_silent[i / 64] |= cpu_to_le64(BIT_ULL(i % 64));
+}
+
 /**
  * bch2_sb_refresh_running() - sections that tell what a filesystem in use did
  * @c:	filesystem whose superblock is about to be written
@@ -205,6 +220,7 @@ int bch2_sb_refresh_running(struct bch_fs *c)
 	if (c->opts.nostart || !test_bit(BCH_FS_btree_running, &c->flags))
 		return 0;
 
+	ext_refresh(c);
 	ret   = downgrade_refresh(c) ?:
 		errors_refresh(c) ?:
 		counters_refresh(c);
