@@ -41,7 +41,7 @@ static const char *passphrase_file(void)
 static struct bch_fs *open_fixture(const char *name, unsigned nr, char path[DEVS_MAX][256])
 {
 	struct bch_opts opts = bch2_opts_empty();
-	char *paths[DEVS_MAX], cmd[1024], suffix[8] = "";
+	char *paths[DEVS_MAX], cmd[1024], suffix[16] = "";
 	const char *pass;
 	struct bch_fs *c;
 
