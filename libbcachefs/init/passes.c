@@ -23,6 +23,7 @@
 #include "alloc/dev_init.h"
 #include "btree/iter.h"
 #include "check/alloc_checks.h"
+#include "check/backpointers.h"
 #include "check/check.h"
 #include "fs/inode.h"
 #include "init/accounting_read.h"
@@ -92,6 +93,9 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_journal_replay]	= bch2_pass_journal_replay,
 	[BCH_RECOVERY_PASS_check_alloc_info]	= bch2_check_alloc_info,
 	[BCH_RECOVERY_PASS_check_lrus]		= bch2_check_lrus,
+	[BCH_RECOVERY_PASS_check_btree_backpointers] = bch2_check_btree_backpointers,
+	[BCH_RECOVERY_PASS_check_backpointers_to_extents] = bch2_check_backpointers_to_extents,
+	[BCH_RECOVERY_PASS_check_extents_to_backpointers] = bch2_check_extents_to_backpointers,
 	[BCH_RECOVERY_PASS_check_alloc_to_lru_refs] = bch2_check_alloc_to_lru_refs,
 	[BCH_RECOVERY_PASS_fs_freespace_init]	= pass_fs_freespace_init,
 	[BCH_RECOVERY_PASS_bucket_gens_init]	= bch2_bucket_gens_init,
