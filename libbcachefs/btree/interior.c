@@ -49,7 +49,7 @@ static int update_lock(struct btree_trans *trans, struct btree_update *as, struc
 		ret = btree_node_lock_write(trans, parent);
 		if (ret)
 			return ret;
-		ret = btree_node_check_children(trans, parent);
+		ret = btree_node_check_children(trans, parent, NULL);
 	}
 	while (!ret && nr < as->nr_old) {
 		ret = btree_node_lock_write(trans, as->old[nr].b);
@@ -116,17 +116,38 @@ static void new_node_appears(struct btree_update *as, struct btree_update_new *n
 }
 
 /*
- * One of the parent's pointers, in memory. The overlay's key at this place is
- * superseded; its entry stays pinned by the update (IU-8, spec 22 §11.8.8).
+ * The overlay's pointer at this place is superseded; its entry stays pinned by the
+ * update (IU-8, spec 22 §11.8.8).
  */
+static void overlay_supersede(struct btree_trans *trans, struct btree_update *as,
+			      unsigned level, struct bpos pos)
+{
+	bch2_sync_point(trans->c, interior_H15);
+	bch2_overlay_mark_overwritten_pin(trans->c, as->btree_id, level, pos, &as->pin, NULL);
+}
+
+/*
+ * Pointers to new nodes are in other new nodes, too, where levels were split
+ * together: nobody must find the overlay's above them, nor replay put it there.
+ */
+static void overlay_supersede_new(struct btree_trans *trans, struct btree_update *as)
+{
+	if (!trans->replay_unfinished)
+		return;
+	for (unsigned i = 0; i < as->nr_new; i++) {
+		const struct btree *b = as->new[i].b;
+
+		if (!as->new[i].root)
+			overlay_supersede(trans, as, b->level + 1, b->key.k.p);
+	}
+}
+
+/* One of the parent's pointers, in memory. */
 static void parent_insert(struct btree_trans *trans, struct btree_update *as,
 			  struct btree *parent, const struct bkey_i *k)
 {
-	if (trans->replay_unfinished) {
-		bch2_sync_point(trans->c, interior_H15);
-		bch2_overlay_mark_overwritten_pin(trans->c, parent->btree_id, parent->level,
-						  k->k.p, &as->pin, NULL);
-	}
+	if (trans->replay_unfinished && bkey_deleted(&k->k))
+		overlay_supersede(trans, as, parent->level, k->k.p);
 	bch2_btree_node_insert_key(trans, parent, k, 0);
 }
 
@@ -152,7 +173,7 @@ static void parent_update(struct btree_trans *trans, struct btree_update *as,
 	bch2_btree_node_pin(as->c, parent);
 	as->parent = parent;
 	list_add_tail(&as->parent_list, &parent->blocked_by);
-	btree_node_check_children(trans, parent);
+	btree_node_check_children(trans, parent, NULL);
 }
 
 static void install_root(struct btree_update *as)
@@ -201,6 +222,7 @@ int btree_update_publish(struct btree_trans *trans, struct btree_builder *bld,
 	mutex_lock(&in->lock);
 	for (unsigned i = 0; i < as->nr_new; i++)
 		new_node_appears(as, &as->new[i]);
+	overlay_supersede_new(trans, as);
 	if (parent)
 		parent_update(trans, as, parent);
 	for (unsigned i = 0; i < as->nr_old; i++)

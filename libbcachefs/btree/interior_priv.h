@@ -84,8 +84,10 @@ int btree_update_journal_key(struct btree_trans *trans, unsigned type, unsigned 
 
 /* --- interior_topology.c --- */
 
-bool btree_children_ok(struct bch_fs *c, const struct btree *b, bool overlay);
-int btree_node_check_children(struct btree_trans *trans, const struct btree *b);
+bool btree_children_ok(struct bch_fs *c, const struct btree *b, const struct btree_update *as,
+		       bool overlay);
+int btree_node_check_children(struct btree_trans *trans, const struct btree *b,
+			      const struct btree_update *as);
 bool btree_pivot_is_going(const struct btree_trans *trans, const struct btree *b,
 			  struct bpos pos);
 bool btree_shard_boundary(const struct bch_fs *c, unsigned btree, unsigned level,

@@ -155,7 +155,7 @@ static int build_level(struct btree_trans *trans, struct btree_builder *bld, str
 	for (unsigned i = 0; i < l->nr; i++) {
 		btree_update_node_filled(c, l->n[i]);
 		if (b->level && !ret)
-			ret = btree_node_check_children(trans, l->n[i]);
+			ret = btree_node_check_children(trans, l->n[i], bld->as);
 	}
 	btree_update_old_node(c, bld, b);
 	return ret;

@@ -26,6 +26,7 @@
 struct children {
 	struct bch_fs		*c;
 	const struct btree	*b;
+	const struct btree_update *as;		/* not published; may be NULL */
 	bool			overlay;
 	bool			end;
 	u32			idx;
@@ -47,6 +48,18 @@ static struct bkey_s_c children_peek_node(struct children *w)
 	return bkey_s_c_null;
 }
 
+/* Is the pointer at a position one that the update brings? It is above the overlay's. */
+static bool update_has(const struct children *w, struct bpos pos)
+{
+	for (unsigned i = 0; w->as && i < w->as->nr_new; i++) {
+		const struct btree *n = w->as->new[i].b;
+
+		if (n->level + 1 == w->b->level && bpos_eq(n->key.k.p, pos))
+			return true;
+	}
+	return false;
+}
+
 /* Live or deleted. */
 static struct bkey_s_c children_next_raw(struct children *w)
 {
@@ -55,7 +68,8 @@ static struct bkey_s_c children_next_raw(struct children *w)
 		? bch2_journal_keys_peek_max(w->c, w->b->btree_id, w->b->level, w->pos,
 					     w->b->max_key, &w->hint) : NULL;
 
-	if (j && (!k.k || bpos_le(j->k.p, k.k->p)))
+	if (j && (!k.k || bpos_lt(j->k.p, k.k->p) ||
+		  (bpos_eq(j->k.p, k.k->p) && !update_has(w, j->k.p))))
 		k = bkey_i_to_s_c(j);
 	if (k.k) {
 		w->end = bpos_eq(k.k->p, SPOS_MAX);
@@ -90,14 +104,18 @@ static bool report(struct bch_fs *c, const struct btree *b, const char *what, st
  * btree_children_ok - do the children of a node partition its range?
  * @c:		filesystem
  * @b:		interior node, locked
+ * @as:		update that @b is part of, if it is not visible yet; or NULL
  * @overlay:	look at the overlay, too; the caller keeps it from going away
  *
  * What is wrong is logged. Pointers of the first kind do not say where a child
  * begins.
  */
-bool btree_children_ok(struct bch_fs *c, const struct btree *b, bool overlay)
+bool btree_children_ok(struct bch_fs *c, const struct btree *b, const struct btree_update *as,
+		       bool overlay)
 {
-	struct children w = { .c = c, .b = b, .overlay = overlay, .pos = b->min_key };
+	struct children w = {
+		.c = c, .b = b, .as = as, .overlay = overlay, .pos = b->min_key,
+	};
 	struct bpos expected = b->min_key, last = POS_MIN;
 	struct bkey_s_c k;
 	unsigned nr = 0;
@@ -123,12 +141,14 @@ bool btree_children_ok(struct bch_fs *c, const struct btree *b, bool overlay)
  * btree_node_check_children - before and after pointers are inserted (§15.1)
  * @trans:	transaction
  * @b:		interior node, locked
+ * @as:		as for btree_children_ok()
  *
  * Return: 0, or what is made of a topology error.
  */
-int btree_node_check_children(struct btree_trans *trans, const struct btree *b)
+int btree_node_check_children(struct btree_trans *trans, const struct btree *b,
+			      const struct btree_update *as)
 {
-	return btree_children_ok(trans->c, b, trans->replay_unfinished)
+	return btree_children_ok(trans->c, b, as, trans->replay_unfinished)
 		? 0 : bch2_topology_error(trans->c);
 }
 

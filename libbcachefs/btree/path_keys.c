@@ -81,18 +81,21 @@ step:
 
 /* --- the overlay --- */
 
-/* Replay of accounting looks at what the btree itself has (spec 22 §9.1). */
-static bool overlay_wanted(const struct btree_iter *iter)
+/*
+ * Replay of accounting looks at what the btree itself has (spec 22 §9.1), but where
+ * that is, only pointers of both together say (OV-1).
+ */
+static bool overlay_wanted(const struct btree_iter *iter, const struct btree *b)
 {
 	return unlikely(bch2_trans_uses_overlay(iter->trans)) &&
-		(iter->flags & BTREE_ITER_with_journal);
+		((iter->flags & BTREE_ITER_with_journal) || b->level > iter->level);
 }
 
 /* Journal keys that lie in @b's range and are at or after @pos. */
 static struct bkey_i *overlay_next(struct btree_iter *iter, const struct btree *b,
 				   struct bpos pos, struct bpos end)
 {
-	if (likely(!overlay_wanted(iter)))
+	if (likely(!overlay_wanted(iter, b)))
 		return NULL;
 	return bch2_journal_keys_peek_max(iter->trans->c, b->btree_id, b->level, pos,
 					  bpos_min(b->max_key, end), &iter->overlay_idx);
@@ -101,7 +104,7 @@ static struct bkey_i *overlay_next(struct btree_iter *iter, const struct btree *
 static struct bkey_i *overlay_prev(struct btree_iter *iter, const struct btree *b,
 				   struct bpos pos, struct bpos min)
 {
-	if (likely(!overlay_wanted(iter)))
+	if (likely(!overlay_wanted(iter, b)))
 		return NULL;
 	return bch2_journal_keys_peek_prev_min(iter->trans->c, b->btree_id, b->level, pos,
 					       bpos_max(b->min_key, min), &iter->overlay_idx);
