@@ -31,6 +31,19 @@ $(RACE_BIN): $(O)/tests/races/%: $(O)/tests/races/%.o $(call obj,$(RACELIB_SRC))
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcmocka
 
+# The torture with work during replay, and delays at the points.
+SOAK_SRC	:= $(TORTURE_SRC) tests/unit/recount.c
+
+$(O)/races/tests/%.o: tests/%.c $(O)/.flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(COMPILE) $(RACE_DEFS) $(TOOL_CPP) -c -o $@ $<
+
+torture-tests: $(O)/tests/torture/soak
+$(O)/tests/torture/soak: $(patsubst %.c,$(O)/races/%.o,$(SOAK_SRC)) $(O)/races/libbcachefs.a \
+		$(O)/libshim.a
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS) -lcmocka
+
 races: all race-tests
 	$(Q)BUILD=$(abspath $(O)) SAN='$(SAN)' RACES_ALL=1 $(PYTEST) tests/test_races.py \
 		$(PYTEST_ARGS)

@@ -14,12 +14,29 @@ CASES = {
     'killed': '--seed 4 --threads 2 --ops 3000 --rounds 4 --crashes 0 --kills 4',
 }
 
+# With work while the journal is being replayed.
+SOAK = {
+    'during-replay': '--seed 5 --threads 4 --ops 700 --rounds 4 --crashes 2 --kills 0 --delay 400',
+    'during-replay-small-nodes': '--seed 6 --threads 3 --ops 500 --rounds 4 --crashes 2 --kills 0 '
+                                 '--delay 1000 --node-size 4096',
+}
+
+
+def torture(program, args, scratch):
+    binary = os.path.join(run.BUILD, 'tests', 'torture', program)
+    assert os.path.exists(binary), 'not built: make torture-tests'
+    os.environ['BUILD'] = os.path.abspath(run.BUILD)
+    r = run.execute([binary, *args.split(), os.path.join(scratch, 'image')], timeout=120)
+    assert r.rc == 0, repr(r)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', CASES)
 def test_torture(name, scratch):
-    binary = os.path.join(run.BUILD, 'tests', 'torture', 'live')
-    assert os.path.exists(binary), 'not built: make torture-tests'
-    os.environ['BUILD'] = os.path.abspath(run.BUILD)
-    r = run.execute([binary, *CASES[name].split(), os.path.join(scratch, 'image')], timeout=120)
-    assert r.rc == 0, repr(r)
+    torture('live', CASES[name], scratch)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', SOAK)
+def test_soak(name, scratch):
+    torture('soak', '--during-replay ' + SOAK[name], scratch)

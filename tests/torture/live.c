@@ -5,16 +5,22 @@
  *
  *	live [--seed N] [--threads 1-4] [--ops N] [--crashes N] [--kills N]
  *	     [--rounds N] [--size BYTES[KMG]] [--node-size BYTES[K]]
- *	     [--timeout SECONDS] [--keep] IMAGE
+ *	     [--timeout SECONDS] [--keep] [--during-replay] [--delay MICROSECONDS]
+ *	     IMAGE
  *
  * Every step is a process of its own: the work, each check, each recount. The
  * seed decides what the threads do; with more than one of them, not in which
  * order. The program bcachefs of the same build formats and checks.
+ *
+ * With --during-replay every round begins with what a loss of power has left of the
+ * last one, and the work begins while its journal is being replayed. --delay makes
+ * threads wait at random where the build has points for it (the program "soak").
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <libgen.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,14 +93,48 @@ static void stop(struct bch_fs *c)
 		die("stop: %s", bch2_err_str(ret));
 }
 
+static void *start_fn(void *arg)
+{
+	const int ret = bch2_fs_start(arg);
+
+	if (ret)
+		die("cannot start: %s", bch2_err_str(ret));
+	return NULL;
+}
+
+/* Work, beginning as soon as the filesystem can be written. */
+static struct bch_fs *start_and_work(void)
+{
+	struct bch_opts opts = bch2_opts_empty();
+	const char *paths[] = { image };
+	struct bch_fs *c = bch2_fs_open(paths, 1, &opts);
+	pthread_t starter;
+
+	if (IS_ERR(c))
+		die("cannot open: %s", bch2_err_str(PTR_ERR(c)));
+	if (pthread_create(&starter, NULL, start_fn, c))
+		die("no thread");
+	while (!atomic_read(&c->rw.refs))
+		usleep(100);
+	work(c, image);
+	pthread_join(starter, NULL);
+	return c;
+}
+
 static void step_work(void)
 {
 	struct contents *r = calloc(1, sizeof(*r));
 	struct bch_fs *c;
 
-	shim_crash_record(sh->cfg.crashes != 0);
-	c = start(true);
-	work(c, image);
+	delays(sh->cfg.seed * 64 + sh->round, sh->cfg.delay);
+	shim_crash_record(sh->cfg.crashes || sh->cfg.during_replay);
+	if (sh->cfg.during_replay) {
+		c = start_and_work();
+	} else {
+		c = start(true);
+		work(c, image);
+	}
+	delays(0, 0);
 	contents_read(c, r);
 	contents_check(r, U64_MAX, sh->acked, false);
 	free(r);
@@ -138,11 +178,29 @@ static void step_check(void)
 	check(sh->acked, true);
 }
 
+static void step_check_only(void)
+{
+	check(sh->acked, false);
+}
+
 static unsigned the_capture;
 
 static void step_check_capture(void)
 {
 	check(sh->captures[the_capture].acked, false);
+}
+
+/* The next round goes on from what a loss of power has left. */
+static void step_take_capture(void)
+{
+	struct contents *r = calloc(1, sizeof(*r));
+	struct bch_fs *c = start(false);
+
+	contents_read(c, r);
+	contents_check(r, newest_entry(c), sh->captures[the_capture].acked, true);
+	sh->to_replay = c->journal.keys.nr;
+	stop(c);
+	free(r);
 }
 
 static void step_recount(void)
@@ -277,16 +335,24 @@ static void check_all(void (*fn)(void))
 	run("recount", step_recount);
 }
 
-static void check_captures(void)
+/* @chain: the last one is what remains. */
+static void check_captures(bool chain)
 {
 	char own[sizeof(image)], log[512];
 
 	memcpy(own, image, sizeof(own));
 	for (the_capture = 0; the_capture < sh->nr_captures; the_capture++) {
+		const bool last = chain && the_capture + 1 == sh->nr_captures;
+
 		if (snprintf(image, sizeof(image), "%s.cap%u", own, the_capture) >=
 		    (int) sizeof(image))
 			die("name too long");
-		check_all(step_check_capture);
+		if (!last)
+			check_all(step_check_capture);
+		else
+			run("take the capture", step_take_capture);
+		if (last && rename(image, own))
+			die("%s: %s", image, strerror(errno));
 		log_path(log, sizeof(log));
 		unlink(log);
 		unlink(image);
@@ -303,7 +369,16 @@ static void one_round(u64 *state)
 	killed = finish(begin("work", step_work), kills ? 20000 + rnd(state) % 3000000 : 0);
 	printf("round %llu: %s, %u captures\n", sh->round,
 	       killed ? "killed" : "stopped", sh->nr_captures);
-	check_captures();
+	if (sh->cfg.during_replay)
+		printf("round %llu: %llu keys to replay, %llu operations meanwhile\n", sh->round,
+		       sh->to_replay, sh->during_replay);
+	sh->to_replay = sh->during_replay = 0;
+	if (sh->cfg.during_replay && sh->nr_captures) {
+		check_all(step_check_only);
+		check_captures(true);
+		return;
+	}
+	check_captures(false);
 	check_all(step_check);
 }
 
@@ -348,6 +423,8 @@ static void parse(int argc, char *argv[])
 		{ "node-size",	required_argument, NULL, 'n' },
 		{ "timeout",	required_argument, NULL, 'T' },
 		{ "keep",	no_argument,	   NULL, 'K' },
+		{ "during-replay", no_argument,	   NULL, 'R' },
+		{ "delay",	required_argument, NULL, 'd' },
 		{},
 	};
 	struct config *f = &sh->cfg;
@@ -365,6 +442,8 @@ static void parse(int argc, char *argv[])
 		case 'n': f->node_size	= number(optarg); break;
 		case 'T': f->timeout	= number(optarg); break;
 		case 'K': f->keep	= true; break;
+		case 'R': f->during_replay = true; break;
+		case 'd': f->delay	= number(optarg); break;
 		default: exit(2);
 		}
 	if (optind + 1 != argc || !f->threads || f->threads > TORTURE_THREADS ||

@@ -65,6 +65,8 @@ struct config {
 	unsigned	node_size;
 	unsigned	timeout;	/* seconds for one process */
 	bool		keep;
+	bool		during_replay;	/* work begins before replay has ended */
+	unsigned	delay;		/* at points of the core, microseconds at most */
 };
 
 struct capture {
@@ -78,6 +80,8 @@ struct shared {
 	u64		round;
 	u64		acked;		/* highest entry that was flushed, and waited for */
 	u64		newest;		/* as the last check found it */
+	u64		during_replay;	/* operations done before replay ended */
+	u64		to_replay;	/* keys in the journal that the round began with */
 	u32		nr_captures;
 	struct capture	captures[TORTURE_CAPTURES];
 	u64		counters[TORTURE_COUNTERS];	/* before the first operation */
@@ -98,6 +102,7 @@ __attribute__((format(printf, 1, 2), noreturn)) void die(const char *fmt, ...);
 u64 rnd(u64 *state);
 struct bpos slot_pos(unsigned kind, unsigned thread, unsigned slot);
 unsigned xattr_u64s(u64 value);
+void delays(u64 seed, unsigned us);
 
 /* Both end the process with a message when something is wrong. */
 void work(struct bch_fs *c, const char *image);

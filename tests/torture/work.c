@@ -26,6 +26,7 @@
 #include "btree/update.h"
 #include "btree/write_buffer.h"
 #include "data/extents_format.h"
+#include "data/reconcile_format.h"
 #include "fs/inode_write.h"
 #include "fs/quota_format.h"
 #include "journal/journal.h"
@@ -179,6 +180,21 @@ static int queue(struct worker *w)
 
 /* --- space --- */
 
+/* Somebody should look at it: that is another index, or two. */
+static void add_pending_work(struct worker *w, struct bkey_i *k)
+{
+	const unsigned class = RECONCILE_WORK_hipri + r(w, 3);
+	struct bch_extent_reconcile e = {};
+
+	SET_RECONCILE_TYPE(&e, 1 << BCH_EXTENT_ENTRY_reconcile);
+	SET_RECONCILE_HIPRI(&e, class == RECONCILE_WORK_hipri);
+	SET_RECONCILE_PENDING(&e, class == RECONCILE_WORK_pending);
+	SET_RECONCILE_NEED_RB(&e, 1 << BCH_RECONCILE_OPT_data_replicas);
+	SET_RECONCILE_DATA_REPLICAS(&e, 1);
+	memcpy((u64 *) k + k->k.u64s, &e, sizeof(e));
+	k->k.u64s += sizeof(e) / sizeof(u64);
+}
+
 static int alloc_space(struct worker *w, struct bkey_i *k, unsigned sectors)
 {
 	const struct bch_alloc_request req = {
@@ -196,6 +212,8 @@ static int alloc_space(struct worker *w, struct bkey_i *k, unsigned sectors)
 	if (wp->sectors_free < sectors)
 		die("asked for %u sectors in one piece, got %u", sectors, wp->sectors_free);
 	bch2_alloc_sectors_append_ptrs(w->c, wp, k, sectors, false);
+	if (sh->cfg.during_replay && r(w, 2))
+		add_pending_work(w, k);
 	bch2_alloc_sectors_get_refs(w->c, wp, &w->refs);
 	bch2_alloc_sectors_done(w->trans, wp);
 	return 0;
@@ -297,6 +315,8 @@ static void operation(struct worker *w)
 		expect(w, ret, "commit");
 		w->op->seq = seq;
 		WRITE_ONCE(w->op->state, OP_done);
+		if (!test_bit(BCH_FS_replay_done, &w->c->flags))
+			__atomic_add_fetch(&sh->during_replay, 1, __ATOMIC_RELAXED);
 		for (unsigned i = 0; i < w->op->nr; i++)
 			if (w->op->ch[i].kind < KIND_NR)
 				w->cur[w->op->ch[i].kind][w->op->ch[i].slot] = w->op->ch[i].value;
@@ -451,6 +471,9 @@ void work(struct bch_fs *c, const char *image)
 			die("no thread");
 	}
 	captures(c, image, &state);
+	/* one to go on from */
+	if (sh->cfg.during_replay && sh->nr_captures < TORTURE_CAPTURES)
+		capture(c, image, &state);
 	for (unsigned i = 0; i < sh->cfg.threads; i++)
 		pthread_join(workers[i].id, NULL);
 }
