@@ -18,7 +18,7 @@ CASES = {
 SOAK = {
     'during-replay': '--seed 5 --threads 4 --ops 700 --rounds 4 --crashes 2 --kills 0 --delay 400',
     'during-replay-small-nodes': '--seed 6 --threads 3 --ops 500 --rounds 4 --crashes 2 --kills 0 '
-                                 '--delay 1000 --node-size 4096',
+                                 '--delay 1000 --node-size 8192',
 }
 
 
