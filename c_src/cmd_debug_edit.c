@@ -40,6 +40,7 @@ struct variable {
 
 struct script {
 	struct debug_edit	e;
+	bool			run_triggers;	/* of all lines */
 	char			*line[WORDS_MAX];
 	unsigned		nr_words;
 	struct variable		vars[VARIABLES_MAX];
@@ -176,7 +177,8 @@ static int run_line(struct script *s)
 	if (!nr)
 		return 0;
 	s->e.unchecked = !strcmp(words[0], "unchecked");
-	if (s->e.unchecked) {
+	s->e.run_triggers = s->run_triggers || !strcmp(words[0], "triggered");
+	if (s->e.unchecked || !strcmp(words[0], "triggered")) {
 		words++;
 		nr--;
 	}
@@ -362,7 +364,7 @@ int cmd_debug_edit(int argc, char *argv[])
 {
 	struct script s = {};
 	const struct tools_arg args[] = {
-		{ .name = "run-triggers", .type = TOOLS_ARG_FLAG, .dest = &s.e.run_triggers,
+		{ .name = "run-triggers", .type = TOOLS_ARG_FLAG, .dest = &s.run_triggers,
 		  .help = "Keep derived information in step, as ordinary changes do" },
 		{}
 	};

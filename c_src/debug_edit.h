@@ -47,7 +47,7 @@ struct debug_edit {
 	struct bch_fs		*c;
 	struct btree_trans	*trans;
 	unsigned		shift;
-	bool			run_triggers;
+	bool			run_triggers;	/* this line: what follows from it happens */
 	bool			unchecked;	/* this line: keys need not be valid */
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two keys that claim the same space (spec 43 §8.4).
+ * Two keys that claim the same space (spec 43 §8.4): what lives here is called for
+ * pointers whose backpointer has another one in its place.
  */
 #include "bcachefs.h"
 #include "btree/bkey_methods.h"
