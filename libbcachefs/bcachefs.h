@@ -258,9 +258,6 @@ struct bch_fs {
 						 const struct bch_devs_mask *devs);
 		/* A flush entry became durable: emptied buckets may be discarded. */
 		void	(*journal_flushed)(struct bch_fs *c);
-		/* Has the recount that runs counted this position already? */
-		bool	(*gc_passed)(struct bch_fs *c, unsigned btree, unsigned level,
-				     struct bpos pos);
 		void	(*emergency_ro)(struct bch_fs *c);
 		/* Keep the filesystem read-write; false: it is not, or going read-only. */
 		bool	(*write_ref_get)(struct bch_fs *c);

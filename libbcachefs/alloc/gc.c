@@ -4,9 +4,13 @@
  * marked in them.
  *
  * The counted dev_data_type counters always equal the sum over the bucket table,
- * because every change of a record goes through bucket_change(). One lock covers
- * the tables: marking may go on from several threads, and from commits to places
- * that have been walked already.
+ * because every change of a record goes through bucket_change().
+ *
+ * A recount runs before the filesystem may be written: the thread that starts the
+ * filesystem is the only one that commits anything, no node is split or moved, no
+ * bucket is given out. So nothing changes behind the walk but what its own visitor
+ * repairs, and no lock has to order commits and the walk. The lock here only covers
+ * the tables themselves.
  */
 #include <linux/err.h>
 #include <linux/minmax.h>
@@ -242,15 +246,7 @@ static int mark_metadata(struct btree_trans *trans, struct bch_dev *ca, u64 buck
 	return ret;
 }
 
-/**
- * bch2_gc_mark_dev_sb - count superblocks and journal of a device
- * @trans:	transaction
- * @ca:		online device
- *
- * Spec 40 §1.5, 43 §4.2. Returns 0, no memory, or
- * -BCH_ERR_trigger_metadata_bucket if a bucket is claimed twice.
- */
-int bch2_gc_mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca)
+static int mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca)
 {
 	struct bch_sb_bucket_iter it = {};
 	struct bch_sb_bucket b;
@@ -262,6 +258,52 @@ int bch2_gc_mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca)
 	for (unsigned int i = 0; !ret && i < ca->journal.nr; i++)
 		ret = mark_metadata(trans, ca, ca->journal.buckets[i], BCH_DATA_journal,
 				    ca->mi.bucket_size);
+	return ret;
+}
+
+/**
+ * bch2_gc_mark_sbs - count superblocks and journals of all online devices
+ * @trans:	transaction
+ *
+ * Spec 40 §1.5, 43 §4.2. Returns 0, no memory, or
+ * -BCH_ERR_trigger_metadata_bucket if a bucket is claimed twice.
+ */
+int bch2_gc_mark_sbs(struct btree_trans *trans)
+{
+	int ret = 0;
+
+	for_each_online_member(trans->c, ca)
+		ret = ret ?: mark_dev_sb(trans, ca);
+	return ret;
+}
+
+/**
+ * bch2_gc_bucket_set_type - decide what a bucket holds
+ * @trans:	transaction
+ * @ca:		device
+ * @bucket:	bucket number
+ * @data_type:	kind of data
+ * @empty:	nothing that was counted so far is in it
+ *
+ * Returns 0 or no memory.
+ */
+int bch2_gc_bucket_set_type(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
+			    unsigned int data_type, bool empty)
+{
+	struct bch_gc *gc = trans->c->gc;
+	struct bucket_gc *g = bch2_gc_bucket(trans->c, ca->dev_idx, bucket);
+	struct bch_alloc_v4 n;
+	int ret;
+
+	if (!g)
+		return 0;
+	mutex_lock(&gc->lock);
+	n = record_to_alloc(g);
+	n.data_type = data_type;
+	if (empty)
+		n.dirty_sectors = n.cached_sectors = n.stripe_sectors = 0;
+	ret = bucket_change(trans, ca, g, &n);
+	mutex_unlock(&gc->lock);
 	return ret;
 }
 
@@ -386,7 +428,14 @@ void bch2_gc_forget_stripe(struct bch_fs *c, u64 idx)
 	mutex_unlock(&gc->lock);
 }
 
-static bool stripe_matches(const struct gc_stripe *s, const struct extent_ptr_decoded *p)
+/**
+ * bch2_gc_stripe_matches - was a pointer made for this stripe?
+ * @s:		stripe as counted
+ * @p:		pointer with has_ec
+ *
+ * Spec 52 §3.2.
+ */
+bool bch2_gc_stripe_matches(const struct gc_stripe *s, const struct extent_ptr_decoded *p)
 {
 	const unsigned int block = STRIPE_PTR_BLOCK(&p->ec);
 	const unsigned int dev = EXTENT_PTR_DEV(&p->ptr);
@@ -420,7 +469,7 @@ int bch2_gc_stripe_ptr(struct bch_fs *c, const struct extent_ptr_decoded *p,
 
 	mutex_lock(&c->gc->lock);
 	s = bch2_gc_stripe(c, STRIPE_PTR_IDX(&p->ec));
-	if (s && stripe_matches(s, p)) {
+	if (s && bch2_gc_stripe_matches(s, p)) {
 		u16 *n = &s->block_sectors[STRIPE_PTR_BLOCK(&p->ec)];
 
 		*n = clamp_t(s64, *n + sectors, 0, U16_MAX);
@@ -466,19 +515,11 @@ struct gc_indirect *bch2_gc_indirect(struct bch_fs *c, u64 idx)
 	return i < c->gc->nr_indirect ? c->gc->indirect + i : NULL;
 }
 
-/**
- * bch2_gc_add_indirect - there is a shared extent
- * @c:		filesystem
- * @k:		key of the reflink btree; in ascending order, before any reference
- *
- * Keys that are no data are passed over. Returns 0 or no memory.
- */
-int bch2_gc_add_indirect(struct bch_fs *c, struct bkey_s_c k)
+/* There is a shared extent; in ascending order, before any reference. */
+static int add_indirect(struct bch_fs *c, struct bkey_s_c k)
 {
 	struct bch_gc *gc = c->gc;
 
-	if (!bkey_is_indirect(k.k))
-		return 0;
 	if (gc->nr_indirect == gc->indirect_size) {
 		const u64 size = gc->indirect_size ? gc->indirect_size * 2 : 256;
 		struct gc_indirect *n = kvmalloc_array(size, sizeof(*n), GFP_KERNEL);
@@ -530,10 +571,10 @@ void bch2_gc_indirect_ref(struct bch_fs *c, u64 start, u64 end, int sign)
  * @trans:	transaction
  * @btree:	its btree
  * @level:	level that it lives at; a root's pointer: root level + 1
- * @k:		key
+ * @k:		key; in the order of bch2_gc_walk()
  *
- * Runs its trigger in gc mode, as an insertion (spec 43 §4.5). Returns 0 or an
- * error: what could not be counted ends the recount.
+ * Runs its trigger in gc mode, as an insertion (spec 43 §4.5); asks for no restart.
+ * Returns 0 or an error: what could not be counted ends the recount.
  */
 int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned int level,
 		     struct bkey_s_c k)
@@ -541,9 +582,12 @@ int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned in
 	const struct bkey_ops *ops = bch2_bkey_type_ops(k.k->type);
 	struct bkey deleted;
 	struct bkey_s new_key = { (struct bkey *) k.k, (struct bch_val *) k.v };
+	int ret = 0;
 
-	if (!ops->trigger)
-		return 0;
+	if (btree == BTREE_ID_reflink && !level && bkey_is_indirect(k.k))
+		ret = add_indirect(trans->c, k);
+	if (ret || !ops->trigger)
+		return ret;
 	bkey_init(&deleted);
 	deleted.p = k.k->p;
 	/* nothing is changed through new_key in gc mode */

@@ -22,15 +22,21 @@ void bch2_gc_free(struct bch_fs *c);
 int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned int level,
 		     struct bkey_s_c k);
 void bch2_gc_mark_alloc(struct bch_fs *c, struct bkey_s_c k);
-int bch2_gc_mark_dev_sb(struct btree_trans *trans, struct bch_dev *ca);
-int bch2_gc_add_indirect(struct bch_fs *c, struct bkey_s_c k);
+int bch2_gc_mark_sbs(struct btree_trans *trans);
+/* The record of a bucket gets a type, perhaps nothing in it; counters follow. */
+int bch2_gc_bucket_set_type(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
+			    unsigned int data_type, bool empty);
 
 /* --- everything (gc_walk.c) --- */
 
 typedef int (*bch2_gc_visit_fn)(struct btree_trans *trans, enum btree_id btree,
 				unsigned int level, struct bkey_s_c k, void *arg);
 
-int bch2_gc_walk(struct btree_trans *trans, bch2_gc_visit_fn fn, void *arg);
+enum bch2_gc_walk_flags {
+	BCH_GC_WALK_all_leaves	= 1U << 0,	/* else only those that count for something */
+};
+
+int bch2_gc_walk(struct btree_trans *trans, unsigned int flags, bch2_gc_visit_fn fn, void *arg);
 int bch2_gc_count(struct btree_trans *trans);
 
 /* For the triggers: the same, or as named. Negative @sectors take away. */
@@ -50,6 +56,7 @@ void bch2_gc_indirect_ref(struct bch_fs *c, u64 start, u64 end, int sign);
 /* What was counted; NULL: no such bucket, stripe, extent. */
 struct bucket_gc *bch2_gc_bucket(struct bch_fs *c, unsigned int dev, u64 bucket);
 struct gc_stripe *bch2_gc_stripe(struct bch_fs *c, u64 idx);
+bool bch2_gc_stripe_matches(const struct gc_stripe *s, const struct extent_ptr_decoded *p);
 /* The first shared extent that ends behind @idx. */
 struct gc_indirect *bch2_gc_indirect(struct bch_fs *c, u64 idx);
 

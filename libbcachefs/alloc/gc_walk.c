@@ -4,78 +4,117 @@
  * be seen (spec 43 §4.2): generations first, then stripes, then all else; leaves,
  * interior levels upward, and at last the root's own pointer.
  *
+ * Shared extents come third, and not in the order of btree ids: a repair may turn
+ * one into a lost range, and references to it are judged by what is left. That way
+ * no list has to be made before the walk either.
+ *
  * Used by check_allocations, whose visitor checks and repairs before it marks.
  */
+#include <linux/array_size.h>
+#include <linux/bits.h>
 #include <linux/err.h>
 
 #include "bcachefs.h"
 #include "alloc/gc.h"
 #include "btree/bkey_methods.h"
 #include "btree/iter.h"
-#include "sb/members.h"
 #include "util/bpos.h"
 
-static int level_walk(struct btree_trans *trans, unsigned int btree, unsigned int level,
-		      bch2_gc_visit_fn fn, void *arg)
+struct gc_walk {
+	struct btree_trans	*trans;
+	unsigned int		flags;		/* enum bch2_gc_walk_flags */
+	bch2_gc_visit_fn	fn;
+	void			*arg;
+};
+
+static int level_walk(struct gc_walk *w, unsigned int btree, unsigned int level)
 {
 	struct btree_iter iter;
 	struct bkey_s_c k;
 	int ret;
 
-	bch2_trans_node_iter_init(trans, &iter, btree, POS_MIN, 0, level,
+	bch2_trans_node_iter_init(w->trans, &iter, btree, POS_MIN, 0, level,
 				  BTREE_ITER_all_snapshots|BTREE_ITER_prefetch|
 				  BTREE_ITER_skip_bad);
 	do {
-		ret = lockrestart_do(trans, ({
+		ret = lockrestart_do(w->trans, ({
 			k = bch2_btree_iter_peek(&iter);
-			bkey_err(k) ?: k.k ? fn(trans, btree, level, k, arg) : 0;
+			bkey_err(k) ?: k.k ? w->fn(w->trans, btree, level, k, w->arg) : 0;
 		}));
 	} while (!ret && k.k && bch2_btree_iter_advance(&iter));
 	bch2_trans_iter_exit(&iter);
 	return ret;
 }
 
-static int root_visit(struct btree_trans *trans, unsigned int btree, bch2_gc_visit_fn fn,
-		      void *arg)
+static int root_visit(struct gc_walk *w, unsigned int btree)
 {
-	const struct btree_root *r = &trans->c->btree.roots[btree];
+	const struct btree_root *r = &w->trans->c->btree.roots[btree];
+	__BKEY_PADDED(k, BKEY_BTREE_PTR_VAL_U64s_MAX) root;
 
 	if (r->fake || r->error || r->key.k.u64s <= BKEY_U64s)
 		return 0;
-	return lockrestart_do(trans, fn(trans, btree, r->level + 1, bkey_i_to_s_c(&r->key), arg));
+	return lockrestart_do(w->trans, ({
+		bkey_copy(&root.k, &r->key);
+		w->fn(w->trans, btree, r->level + 1, bkey_i_to_s_c(&root.k), w->arg);
+	}));
 }
 
-static int btree_walk(struct btree_trans *trans, unsigned int btree, bch2_gc_visit_fn fn,
-		      void *arg)
+/* Leaves whose keys count for something (spec 43 §4.2). */
+static bool leaves_count(unsigned int btree)
 {
-	const struct btree_root *r = &trans->c->btree.roots[btree];
+	switch (btree) {
+	case BTREE_ID_extents:
+	case BTREE_ID_inodes:
+	case BTREE_ID_alloc:
+	case BTREE_ID_stripes:
+	case BTREE_ID_reflink:
+	case BTREE_ID_subvolumes:
+	case BTREE_ID_snapshots:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int btree_walk(struct gc_walk *w, unsigned int btree)
+{
+	const struct btree_root *r = &w->trans->c->btree.roots[btree];
+	const unsigned int first = !(w->flags & BCH_GC_WALK_all_leaves) && !leaves_count(btree);
 	int ret = 0;
 
 	if (!r->alive || !r->b)
 		return 0;
-	for (unsigned int level = 0; !ret && level <= r->level; level++)
-		ret = level_walk(trans, btree, level, fn, arg);
-	return ret ?: root_visit(trans, btree, fn, arg);
+	for (unsigned int level = first; !ret && level <= r->level; level++)
+		ret = level_walk(w, btree, level);
+	return ret ?: root_visit(w, btree);
 }
 
 /**
  * bch2_gc_walk - visit every key of all btrees, root pointers included
  * @trans:	transaction
+ * @flags:	enum bch2_gc_walk_flags
  * @fn:		visitor: (trans, btree, level the key lives at, key, arg); asked
- *		again after a restart
+ *		again, with the key as it is then, after a restart
  * @arg:	for @fn
  *
- * What cannot be read is passed over; reading it has been reported. Returns 0, or
- * the first error.
+ * Node by node in order, with read-ahead; of a btree nothing but the path to the
+ * key is held. What cannot be read is passed over; reading it has been reported.
+ * Returns 0, or the first error.
  */
-int bch2_gc_walk(struct btree_trans *trans, bch2_gc_visit_fn fn, void *arg)
+int bch2_gc_walk(struct btree_trans *trans, unsigned int flags, bch2_gc_visit_fn fn, void *arg)
 {
-	int ret =   btree_walk(trans, BTREE_ID_alloc, fn, arg) ?:
-		btree_walk(trans, BTREE_ID_stripes, fn, arg);
+	static const u8 first[] = { BTREE_ID_alloc, BTREE_ID_stripes, BTREE_ID_reflink };
+	struct gc_walk w = { .trans = trans, .flags = flags, .fn = fn, .arg = arg };
+	u64 done = 0;
+	int ret = 0;
 
+	for (unsigned int i = 0; !ret && i < ARRAY_SIZE(first); i++) {
+		ret = btree_walk(&w, first[i]);
+		done |= BIT_ULL(first[i]);
+	}
 	for (unsigned int btree = 0; !ret && btree < BTREE_ID_NR_MAX; btree++)
-		if (btree != BTREE_ID_alloc && btree != BTREE_ID_stripes)
-			ret = btree_walk(trans, btree, fn, arg);
+		if (!(done & BIT_ULL(btree)))
+			ret = btree_walk(&w, btree);
 	return ret;
 }
 
@@ -93,14 +132,6 @@ static int mark_visit(struct btree_trans *trans, enum btree_id btree, unsigned i
  */
 int bch2_gc_count(struct btree_trans *trans)
 {
-	struct bch_fs *c = trans->c;
-	int ret;
-
-	/* references are counted before the extents that they refer to are met */
-	ret = for_each_btree_key(trans, iter, BTREE_ID_reflink, POS_MIN,
-				 BTREE_ITER_prefetch|BTREE_ITER_skip_bad, k,
-				 bch2_gc_add_indirect(c, k));
-	for_each_online_member(c, ca)
-		ret = ret ?: bch2_gc_mark_dev_sb(trans, ca);
-	return ret ?: bch2_gc_walk(trans, mark_visit, NULL);
+	return  bch2_gc_mark_sbs(trans) ?:
+		bch2_gc_walk(trans, BCH_GC_WALK_all_leaves, mark_visit, NULL);
 }

@@ -184,19 +184,12 @@ static bool has_atomic(const struct btree_update_entry *i)
 	return !i->level && btree_id_flags(i->btree_id) & BTREE_IS_atomic_trigger;
 }
 
-static bool wants_gc(struct btree_trans *trans, const struct btree_update_entry *i)
-{
-	struct bch_fs *c = trans->c;
-
-	return c->gc && c->up.gc_passed &&
-		c->up.gc_passed(c, i->btree_id, i->level, i->k->k.p);
-}
-
 /**
  * bch2_trans_run_atomic_triggers - step 12 of a commit
  * @trans:	transaction; nodes write locked, journal reservation held
  *
- * Keys that a recount in progress has passed are counted, too.
+ * A recount (alloc/gc.h) is never under way then: it ends before the filesystem
+ * may be written.
  *
  * Return: 0, or an error that is fatal for the filesystem.
  */
@@ -213,9 +206,6 @@ int bch2_trans_run_atomic_triggers(struct btree_trans *trans)
 			ret = bch2_trans_mark_key(trans, i->btree_id, i->level, entry_old(i),
 						  bkey_i_to_s(i->k),
 						  i->flags|BTREE_TRIGGER_atomic);
-		if (!ret && unlikely(trans->c->gc) && wants_gc(trans, i))
-			ret = bch2_trans_mark_key(trans, i->btree_id, i->level, entry_old(i),
-						  bkey_i_to_s(i->k), i->flags|BTREE_TRIGGER_gc);
 		if (ret)
 			return ret;
 	}

@@ -113,3 +113,41 @@ unsigned int bch2_bkey_drop_ptrs(struct bch_fs *c, struct bkey_i *k, extent_drop
 	}
 	return nr;
 }
+
+/**
+ * bch2_bkey_drop_stripe_entries - make striped pointers plain ones
+ * @c:		filesystem, for the sizes of entries
+ * @k:		key; gets shorter in place
+ * @drop:	says which pointers lose their stripe entries
+ * @arg:	passed to @drop
+ *
+ * Return: how many pointers are concerned.
+ */
+unsigned int bch2_bkey_drop_stripe_entries(struct bch_fs *c, struct bkey_i *k,
+					   extent_drop_fn drop, void *arg)
+{
+	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, bkey_i_to_s_c(k));
+	DECLARE_BITMAP(chosen, BKEY_VAL_U64s_MAX);
+	const union bch_extent_entry *e;
+	struct extent_ptr_decoded p;
+	struct drop_plan plan;
+	unsigned int ptr = 0;
+	unsigned int nr;
+
+	bitmap_zero(chosen, BKEY_VAL_U64s_MAX);
+	bkey_for_each_ptr_decode(&k->k, ptrs, p, e)
+		if (p.has_ec && drop(&p, arg))
+			__set_bit(p.idx, chosen);
+	nr = bitmap_weight(chosen, BKEY_VAL_U64s_MAX);
+	if (!nr)
+		return 0;
+
+	bitmap_zero(plan.drop, BKEY_VAL_U64s_MAX);
+	plan_init(&plan, &ptrs, plan.drop);
+	for (unsigned int i = 0; i < plan.nr; i++)
+		if (plan.type[i] == BCH_EXTENT_ENTRY_ptr && test_bit(ptr++, chosen))
+			for (unsigned int j = i; j-- && plan.type[j] == BCH_EXTENT_ENTRY_stripe_ptr;)
+				__set_bit(j, plan.drop);
+	plan_apply(&plan, &ptrs, k);
+	return nr;
+}

@@ -15,5 +15,8 @@ typedef bool (*extent_drop_fn)(const struct extent_ptr_decoded *p, void *arg);
 
 unsigned int bch2_bkey_drop_ptrs(struct bch_fs *c, struct bkey_i *k, extent_drop_fn drop,
 				 void *arg);
+/* Only the stripe entries of these pointers. */
+unsigned int bch2_bkey_drop_stripe_entries(struct bch_fs *c, struct bkey_i *k,
+					   extent_drop_fn drop, void *arg);
 
 #endif /* _BCACHEFS_DATA_EXTENT_DROP_H */

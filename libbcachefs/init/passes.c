@@ -23,6 +23,7 @@
 #include "alloc/dev_init.h"
 #include "btree/iter.h"
 #include "check/alloc_checks.h"
+#include "check/allocations.h"
 #include "check/backpointers.h"
 #include "check/check.h"
 #include "fs/inode.h"
@@ -85,6 +86,7 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_accounting_read]	= bch2_accounting_read,
 	[BCH_RECOVERY_PASS_alloc_read]		= bch2_alloc_read,
 	[BCH_RECOVERY_PASS_stripes_read]	= pass_nothing,	/* has no work since 1.36 */
+	[BCH_RECOVERY_PASS_check_allocations]	= bch2_check_allocations,
 	[BCH_RECOVERY_PASS_snapshots_read]	= bch2_snapshots_read,
 	[BCH_RECOVERY_PASS_initialize_subvolumes] = bch2_initialize_subvolumes,
 	[BCH_RECOVERY_PASS_trans_mark_dev_sbs]	= bch2_trans_mark_dev_sbs,

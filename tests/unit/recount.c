@@ -478,7 +478,7 @@ int recount_check(struct bch_fs *c, struct recount *r)
 	ret =   bch2_backpointer_shift_detect(x.trans, &x.shift) ?:
 		bch2_gc_alloc(c) ?:
 		bch2_gc_count(x.trans) ?:
-		bch2_gc_walk(x.trans, visit, &x);
+		bch2_gc_walk(x.trans, BCH_GC_WALK_all_leaves, visit, &x);
 	for_each_member_device(c, ca)
 		ret = ret ?: buckets_compare(&x, ca);
 	ret = ret ?: keys_compare(&x);
