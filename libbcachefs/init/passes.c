@@ -272,6 +272,19 @@ static bool pass_is_for_allocating(unsigned pass)
 		pass == BCH_RECOVERY_PASS_fs_freespace_init;
 }
 
+/*
+ * May a start that writes nothing go on after a pass has failed? What prepares
+ * allocating is not needed, and a node that cannot be read has been reported: what
+ * other passes have to say is worth more than stopping there.
+ */
+static bool reading_goes_on(const struct bch_fs *c, unsigned pass, int err)
+{
+	if (!c->opts.nochanges || err == -BCH_ERR_recovery_interrupted)
+		return false;
+	return (pass_is_for_allocating(pass) && !bch2_err_matches(err, ENOMEM)) ||
+		bch2_err_matches(err, BCH_ERR_btree_node_read_error);
+}
+
 /**
  * bch2_recovery_passes_not_checked - passes that were due and could not run
  * @c:	filesystem, started
@@ -387,10 +400,7 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 				GENMASK_ULL(BCH_RECOVERY_PASS_NR - 1, to);
 			r->rewound_to = 0;
 			ret = 0;
-		} else if (ret && c->opts.nochanges && pass_is_for_allocating(pass) &&
-			   !bch2_err_matches(ret, ENOMEM) &&
-			   ret != -BCH_ERR_recovery_interrupted) {
-			/* nothing is written: reading can do without what it prepares */
+		} else if (ret && reading_goes_on(c, pass, ret)) {
 			r->passes_failing |= BIT_ULL(pass);
 			set_bit(BCH_FS_error, &c->flags);
 			ret = 0;
