@@ -82,6 +82,8 @@ bool debug_parse_pos(const char *s, struct bpos base, struct bpos *pos);
  * Return: false: keys of its type have no such field.
  */
 bool debug_field_of_key(struct debug_key *k, const char *name, struct debug_place *place);
+/** debug_field_of_inode() - the same for those of inodes (debug_edit_inode.c) */
+bool debug_field_of_inode(struct debug_key *k, const char *name, struct debug_place *place);
 /** debug_field_of_sb() - the same for a superblock */
 bool debug_field_of_sb(struct bch_sb *sb, const char *name, struct debug_place *place);
 /** debug_field_of_member() - the same for a member */

@@ -546,7 +546,7 @@ bool debug_field_of_key(struct debug_key *k, const char *name, struct debug_plac
 		return value_place(k, f->offset, f->bytes, place) &&
 			field_place(t, name, &k->k.v, place);
 	return (!strcmp(name, "bucket") && bucket_place(k, place)) ||
-		indexed_place(k, name, place);
+		indexed_place(k, name, place) || debug_field_of_inode(k, name, place);
 }
 
 /* --- fields of superblocks --- */

@@ -26,6 +26,7 @@
 #include "check/allocations.h"
 #include "check/backpointers.h"
 #include "check/check.h"
+#include "check/inodes.h"
 #include "fs/inode.h"
 #include "init/accounting_read.h"
 #include "init/passes.h"
@@ -101,6 +102,7 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_check_alloc_to_lru_refs] = bch2_check_alloc_to_lru_refs,
 	[BCH_RECOVERY_PASS_fs_freespace_init]	= pass_fs_freespace_init,
 	[BCH_RECOVERY_PASS_bucket_gens_init]	= bch2_bucket_gens_init,
+	[BCH_RECOVERY_PASS_check_inodes]	= bch2_check_inodes,
 	[BCH_RECOVERY_PASS_lookup_root_inode]	= pass_lookup_root_inode,
 };
 
