@@ -235,6 +235,7 @@
 	x(journal_keys_frozen,			EINVAL)				\
 	x(journal_entry_too_big,		EINVAL)				\
 	x(journal_not_empty,			EBUSY)				\
+	x(journal_stuck,			EIO)				\
 	x(journal_rewind_no_overwrites,		EINVAL)				\
 										\
 	/* repeat the transaction (spec 21 §2.2) */				\

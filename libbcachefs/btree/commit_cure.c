@@ -66,12 +66,24 @@ static int cure_full_leaf(struct commit *x)
 		: BCH_ERR_transaction_restart_relock);
 }
 
-static int cure_journal(struct commit *x)
+/*
+ * Would waiting be for reclaim, by reclaim? Below watermark reclaim always, and at
+ * that one for room, which only interior updates find (journal/space.c).
+ */
+static bool journal_would_deadlock(const struct commit *x, int err)
+{
+	if (!(x->flags & BCH_TRANS_COMMIT_journal_reclaim))
+		return false;
+	return commit_watermark(x) < BCH_WATERMARK_reclaim ||
+		(commit_watermark(x) < BCH_WATERMARK_interior_updates &&
+		 (err == -BCH_ERR_journal_full || err == -BCH_ERR_journal_watermark));
+}
+
+static int cure_journal(struct commit *x, int err)
 {
 	struct journal_res unused = {};
 
-	if ((x->flags & BCH_TRANS_COMMIT_journal_reclaim) &&
-	    commit_watermark(x) < BCH_WATERMARK_reclaim)
+	if (journal_would_deadlock(x, err))
 		return -BCH_ERR_journal_reclaim_would_deadlock;
 
 	return drop_locks_do(x->trans,
@@ -99,7 +111,7 @@ int commit_cure(struct commit *x, int err)
 	else if (err == -BCH_ERR_btree_insert_need_key_cache_room)
 		ret = drop_locks_do(x->trans, bch2_key_cache_make_room(x->c));
 	else if (bch2_err_matches(err, BCH_ERR_journal_res_get_blocked))
-		ret = cure_journal(x);
+		ret = cure_journal(x, err);
 	else
 		return err;
 

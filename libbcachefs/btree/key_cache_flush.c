@@ -26,24 +26,30 @@
 
 /*
  * The key in the journal anew, rather than in its leaf: only so that the very
- * oldest entry can go at once, and never when the end is near (14.1).
+ * oldest entry can go at once, and never when the end is near (14.1). If there is
+ * no room for it either it does go to its leaf; if the journal waits for this very
+ * key, the leaf may be split for it.
  */
-static unsigned commit_flags(struct bch_fs *c, const struct bkey_cached *ck)
+static unsigned commit_flags(struct bch_fs *c, const struct bkey_cached *ck, bool anew)
 {
 	const unsigned flags = BCH_TRANS_COMMIT_no_check_rw|BCH_TRANS_COMMIT_no_enospc|
 		BCH_TRANS_COMMIT_no_skip_noops|BCH_TRANS_COMMIT_journal_reclaim;
+	const bool running = test_bit(BCH_FS_rw, &c->flags) &&
+		!test_bit(BCH_FS_stopping, &c->flags);
+	const bool waited_for = bch2_journal_watermark_low(c) &&
+		(!running || ck->pin.seq == bch2_journal_last_seq(c));
 
-	if (ck->pin.seq == bch2_journal_last_seq(c) && bch2_journal_watermark_low(c) &&
-	    test_bit(BCH_FS_rw, &c->flags) && !test_bit(BCH_FS_stopping, &c->flags))
+	if (anew && waited_for && running)
 		return flags|BCH_WATERMARK_reclaim;
-	return flags|BCH_WATERMARK_btree|BCH_TRANS_COMMIT_no_journal_res;
+	return flags|BCH_TRANS_COMMIT_no_journal_res|
+		(waited_for ? BCH_WATERMARK_reclaim : BCH_WATERMARK_btree);
 }
 
 /* The entry is locked; commit its key to the leaf. */
-static int write_back(struct btree_trans *trans, struct bkey_cached *ck)
+static int write_back(struct btree_trans *trans, struct bkey_cached *ck, bool anew)
 {
 	struct bkey_i *k = bch2_bkey_copy_to_arena(trans, bkey_i_to_s_c(ck->k), 0);
-	const unsigned flags = commit_flags(trans->c, ck);
+	const unsigned flags = commit_flags(trans->c, ck, anew);
 	int ret;
 
 	if (IS_ERR(k))
@@ -59,7 +65,8 @@ static int write_back(struct btree_trans *trans, struct bkey_cached *ck)
 }
 
 /* One attempt. @ck is only compared, its position copied by the caller. */
-static int flush_attempt(struct btree_trans *trans, unsigned btree, struct bpos pos, u64 seq)
+static int flush_attempt(struct btree_trans *trans, unsigned btree, struct bpos pos, u64 seq,
+			 bool anew)
 {
 	struct bch_fs *c = trans->c;
 	struct bkey_cached *ck = key_cache_get(c, btree, pos);
@@ -82,7 +89,7 @@ static int flush_attempt(struct btree_trans *trans, unsigned btree, struct bpos 
 		goto out;
 	}
 
-	ret = write_back(trans, ck);
+	ret = write_back(trans, ck, anew);
 	if (ret)
 		goto out;
 	/* the commit has left a read lock: nothing was changed since */
@@ -102,8 +109,11 @@ static int key_cache_pin_flush(struct bch_fs *c, struct journal_entry_pin *pin, 
 {
 	const struct bkey_cached *ck = container_of(pin, struct bkey_cached, pin);
 	struct btree_trans *trans = bch2_trans_get(c);
-	int ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq));
+	int ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq, true));
 
+	if (ret == -BCH_ERR_journal_reclaim_would_deadlock)
+		ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq,
+							  false));
 	bch2_trans_put(trans);
 	if (ret && !bch2_err_matches(ret, BCH_ERR_operation_blocked) && !bch2_journal_error(c)) {
 		bch_err(c, "error writing back a cached key: %s", bch2_err_str(ret));

@@ -99,7 +99,9 @@ static int open_for_flush(struct bch_fs *c)
 	if (w->stopping)
 		return -BCH_ERR_erofs_journal_err;
 	journal_entry_close(c);
-	ret = journal_entry_open(c, 0);
+	/* nothing can be made room for before the first one is there */
+	ret = journal_entry_open(c, 0, w->seq < w->first_seq ? BCH_WATERMARK_interior_updates
+							      : BCH_WATERMARK_reclaim);
 	if (!ret)
 		journal_open_buf(w)->must_flush = true;
 	return ret;
@@ -129,6 +131,7 @@ static bool ask_again(int ret)
 static int flush_arrange(struct bch_fs *c, u64 seq, bool new_entry)
 {
 	struct journal_writer *w = c->journal.w;
+	struct journal_patience patience = {};
 	int ret = flush_ask(c, seq, new_entry);
 
 	while (bch2_err_matches(ret, BCH_ERR_journal_res_get_blocked)) {
@@ -139,7 +142,9 @@ static int flush_arrange(struct bch_fs *c, u64 seq, bool new_entry)
 		} else {
 			bch2_journal_reclaim_kick(c);
 		}
-		wait_event_timeout(w->wait_res, !ask_again(ret = flush_ask(c, seq, new_entry)), HZ);
+		if (!wait_event_timeout(w->wait_res,
+					!ask_again(ret = flush_ask(c, seq, new_entry)), HZ))
+			journal_check_stuck(c, &patience);
 	}
 	wake_up_all(&w->wait_write);
 	return ret;

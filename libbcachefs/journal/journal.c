@@ -30,6 +30,8 @@
 
 /* Words that wait for the first entry at most. */
 #define JOURNAL_EARLY_MAX	4096
+/* Waiting for room is given up when nothing at all moves for so long. */
+#define JOURNAL_STUCK_AFTER	(60 * HZ)
 /* Flushing pins at the end is given up when none goes for so long. */
 #define JOURNAL_STOP_PATIENCE	(10 * HZ)
 
@@ -65,6 +67,7 @@ int bch2_fs_journal_init(struct bch_fs *c)
 	w->bytes_max	= clamp_t(u64, (u64) totalram_pages() * PAGE_SIZE / 16, 4ULL << 20,
 				  64ULL << 20);
 	w->rewind_limit	= U64_MAX;
+	w->stuck_after	= JOURNAL_STUCK_AFTER;
 
 	ret = journal_pins_init(&w->pins);
 	w->done_wq = ret ? NULL : alloc_ordered_workqueue("bch-journal-io/%s",
@@ -319,7 +322,7 @@ static int stop_write_last(struct bch_fs *c)
 	if (ret)
 		return ret;
 	spin_lock(&w->lock);
-	ret = w->err ?: journal_entry_open(c, 0);
+	ret = w->err ?: journal_entry_open(c, 0, BCH_WATERMARK_interior_updates);
 	spin_unlock(&w->lock);
 	if (ret)
 		return ret;

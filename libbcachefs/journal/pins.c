@@ -98,7 +98,7 @@ static void pins_moved(struct bch_fs *c, bool advanced)
 	if (wq_has_sleeper(&w->pins.wait))
 		wake_up_all(&w->pins.wait);
 	if (advanced && (READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) ||
-			 wq_has_sleeper(&w->wait_res)))
+			 READ_ONCE(w->low_reserve) || wq_has_sleeper(&w->wait_res)))
 		bch2_journal_reclaim_kick(c);
 }
 

@@ -7,9 +7,10 @@
  * last_seq to be durable. It never works for what replay still holds (RP-4).
  *
  * No deadlock on a full ring: updates below watermark reclaim are held back while
- * a quarter is still clean, so that flushing, which has that watermark or a
- * higher one, finds room; and the last bucket is kept for an entry that frees
- * others (journal/space.c).
+ * a quarter is still clean, and all that do not themselves end what is pinned
+ * while there is a reserve (journal/space.c). The thread never waits for room
+ * below that watermark: a flush function that could not go on without fails, and
+ * the other pins get their turn.
  */
 #include <linux/blkdev.h>
 #include <linux/compiler.h>
@@ -135,7 +136,7 @@ static void make_room(struct bch_fs *c)
 	flush = !w->err && w->running && !w->stopping && !w->reclaim_flush &&
 		journal_rings_want_flush(c);
 	if (flush && w->seq == w->prepared)
-		ret = journal_entry_open(c, 0);
+		ret = journal_entry_open(c, 0, BCH_WATERMARK_interior_updates);
 	w->reclaim_flush |= flush && !ret;
 	spin_unlock(&w->lock);
 

@@ -31,7 +31,7 @@
 #include "util/log.h"
 
 /* A reservation that waits so long is worth a message. */
-#define JOURNAL_RES_STUCK	(10 * HZ)
+#define JOURNAL_RES_LONG	(10 * HZ)
 
 /**
  * bch2_journal_res_try - a reservation in the open entry, if that has room
@@ -125,7 +125,8 @@ void journal_watermark_update(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 	/* one by one: their neighbour replay_done changes under no lock */
-	const s64 wm = READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) || READ_ONCE(w->low_wb)
+	const s64 wm = READ_ONCE(w->low_reserve) ? BCH_WATERMARK_interior_updates :
+		READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) || READ_ONCE(w->low_wb)
 		? BCH_WATERMARK_reclaim : BCH_WATERMARK_stripe;
 
 	if (journal_state_watermark(atomic64_read(&w->state)) != wm) {
@@ -257,10 +258,12 @@ void journal_buf_release(struct bch_fs *c, struct journal_buf *buf, struct jset 
 /* --- opening and closing --- */
 
 /* Bytes the next entry may have, block-rounded, if it needs @need; 0: not now. */
-static u32 entry_room(const struct bch_fs *c, u32 need)
+static u32 entry_room(const struct bch_fs *c, u32 need, unsigned watermark)
 {
 	const struct journal_writer *w = c->journal.w;
-	const u64 room = min_t(u64, (u64) w->space.next_entry << 9, w->space.entry_max);
+	const u32 next = watermark >= BCH_WATERMARK_interior_updates ? w->space.next_entry
+								      : w->space.next_ordinary;
+	const u64 room = min_t(u64, (u64) next << 9, w->space.entry_max);
 
 	return need <= room ? room : 0;
 }
@@ -303,11 +306,12 @@ static void buf_open(struct bch_fs *c, struct journal_buf *buf, u64 seq, u32 lim
  * journal_entry_open - begin the next entry
  * @c:		filesystem; journal_writer.lock held, no entry is open
  * @u64s:	words it must have room for
+ * @watermark:	of whom it is opened for: interior_updates may use the reserve
  *
  * Return: 0; a kind of -BCH_ERR_journal_res_get_blocked: for -BCH_ERR_journal_no_buffer
  * see journal_spares_fill(); -BCH_ERR_journal_entry_too_big; -BCH_ERR_journal_seq_range.
  */
-int journal_entry_open(struct bch_fs *c, u32 u64s)
+int journal_entry_open(struct bch_fs *c, u32 u64s, unsigned watermark)
 {
 	struct journal_writer *w = c->journal.w;
 	const u64 seq = w->seq + 1;
@@ -315,7 +319,7 @@ int journal_entry_open(struct bch_fs *c, u32 u64s)
 	const u32 block = bch2_block_bytes(c);
 	const u32 need = round_up(journal_words_to_bytes(w->early_nr + u64s + tail), block);
 	struct journal_buf *buf = journal_buf(w, seq);
-	u32 room = entry_room(c, need), bytes;
+	u32 room = entry_room(c, need, watermark), bytes;
 
 	if (seq > JOURNAL_SEQ_MAX)
 		return -BCH_ERR_journal_seq_range;
@@ -412,7 +416,7 @@ static int res_get_locked(struct bch_fs *c, struct journal_res *res, u32 u64s, u
 				w->want_bytes *= 2;
 			journal_entry_close(c);
 		}
-		ret = journal_entry_open(c, u64s);
+		ret = journal_entry_open(c, u64s, watermark);
 		if (ret)
 			return ret;
 	}
@@ -443,17 +447,18 @@ static void res_kick(struct bch_fs *c, int ret)
 		bch2_journal_reclaim_kick(c);
 }
 
-static void res_stuck(struct bch_fs *c, unsigned u64s, unsigned flags, int ret)
+/* A wait is long: say so once, and see whether it makes sense to go on with it. */
+static void res_waits(struct bch_fs *c, unsigned u64s, unsigned flags, int ret,
+		      struct journal_patience *patience, unsigned long since, bool *told)
 {
-	struct journal_writer *w = c->journal.w;
-
-	bch_warn(c, "journal: %u words at watermark %u wait since %u seconds: %s; open %llu, "
-		 "written %llu, needed from %llu (on disk %llu), %llu of %llu sectors clean, "
-		 "next entry %u",
-		 u64s, flags & BCH_WATERMARK_MASK, JOURNAL_RES_STUCK / HZ, bch2_err_str(ret),
-		 READ_ONCE(w->seq), READ_ONCE(w->written), journal_pins_last_seq(&w->pins),
-		 READ_ONCE(w->last_ondisk), READ_ONCE(w->space.clean), READ_ONCE(w->space.total),
-		 READ_ONCE(w->space.next_entry));
+	if (!*told && time_after_eq(jiffies, since + JOURNAL_RES_LONG)) {
+		bch_warn(c, "journal: %u words at watermark %u wait since %u seconds: %s", u64s,
+			 flags & BCH_WATERMARK_MASK, JOURNAL_RES_LONG / HZ, bch2_err_str(ret));
+		journal_report(c);
+		*told = true;
+	}
+	bch2_journal_reclaim_kick(c);
+	journal_check_stuck(c, patience);
 }
 
 /**
@@ -463,8 +468,9 @@ static void res_stuck(struct bch_fs *c, unsigned u64s, unsigned flags, int ret)
  * @u64s:	words
  * @flags:	watermark, enum journal_res_flags
  *
- * See bch2_journal_res_get(). Waits for ever as long as the journal lives: room
- * comes from reclaim, which works at a watermark of its own.
+ * See bch2_journal_res_get(). Waits as long as the journal lives: room comes from
+ * reclaim, which works at a watermark of its own. If there is none to be had, see
+ * journal/stuck.c.
  *
  * Return: see bch2_journal_res_get().
  */
@@ -472,6 +478,8 @@ int bch2_journal_res_get_slow(struct bch_fs *c, struct journal_res *res, unsigne
 			      unsigned flags)
 {
 	struct journal_writer *w = c->journal.w;
+	const unsigned long since = jiffies;
+	struct journal_patience patience = {};
 	bool told = false;
 	int ret;
 
@@ -495,10 +503,8 @@ int bch2_journal_res_get_slow(struct bch_fs *c, struct journal_res *res, unsigne
 
 		if (!wait_event_timeout(w->wait_res,
 					res_wait_over(ret = res_get(c, res, u64s, flags)),
-					JOURNAL_RES_STUCK) && !told) {
-			res_stuck(c, u64s, flags, ret);
-			told = true;
-		}
+					min_t(unsigned long, HZ, w->stuck_after)))
+			res_waits(c, u64s, flags, ret, &patience, since, &told);
 		if (!bch2_err_matches(ret, BCH_ERR_journal_res_get_blocked))
 			return ret;
 	}

@@ -8,9 +8,12 @@
  * entry [dirty_idx_ondisk, dirty_idx), what is needed [dirty_idx, cur]. One slot
  * always stays between cur and discard_idx.
  *
- * Invariant: the sizes of entries that are not placed yet are set aside on every
+ * Invariants. The sizes of entries that are not placed yet are set aside on every
  * device, as if all went there, so that whatever order they come in and however
- * small they turn out, they find their places.
+ * small they turn out, they find their places. The end of a ring is kept for what
+ * makes it longer: the pointers of nodes that are written back, interior updates
+ * and flush entries (spec 30 section 16.6, IU-7). Whoever may use it is bounded by
+ * what is dirty; nothing else can take it from them.
  *
  * journal_writer.lock is held in all of this.
  */
@@ -50,6 +53,12 @@ static unsigned ring_distance(const struct journal_device *ja, unsigned from, un
 	return to >= from ? to - from : to + ja->nr - from;
 }
 
+/* Slots that nothing is needed of. */
+static unsigned ring_free(const struct journal_device *ja)
+{
+	return ring_distance(ja, ring_next(ja, ja->cur_idx), ja->discard_idx);
+}
+
 /*
  * Slots the ring may move on to. The last one is kept until others are on their
  * way to be free, by a flush entry or a discard. So the number never gets less
@@ -57,19 +66,48 @@ static unsigned ring_distance(const struct journal_device *ja, unsigned from, un
  */
 static unsigned ring_available(const struct journal_device *ja)
 {
-	const unsigned nr = ring_distance(ja, ring_next(ja, ja->cur_idx), ja->discard_idx);
+	const unsigned nr = ring_free(ja);
 
 	return nr && ja->dirty_idx == ja->discard_idx ? nr - 1 : nr;
+}
+
+/*
+ * Free slots, that last one among them, which are for watermark interior_updates
+ * alone: about half of the quarter from which on ordinary updates wait. What else
+ * is done at watermark reclaim - discards, cached keys journalled anew - can wait.
+ */
+static unsigned ring_reserve(const struct journal_device *ja)
+{
+	return 1 + (ja->nr > 5 ? max(1U, ja->nr / 8) : 0);
 }
 
 /* --- room --- */
 
 struct dev_room {
 	u32	next;		/* sectors the next entry may have */
+	u32	next_ordinary;	/* the same below watermark interior_updates */
+	bool	in_reserve;	/* what is open may go beyond the reserve's beginning */
 	u64	clean;
 	u64	total;
 	u8	durability;
 };
+
+static u64 reserve_sectors(const struct journal_device *ja, u32 bucket)
+{
+	return (u64) ring_reserve(ja) * bucket;
+}
+
+/* What an entry may have that does not touch the reserve. */
+static u32 room_ordinary(const struct journal_device *ja, u32 bucket, unsigned free, u32 left)
+{
+	const u64 all = (u64) free * bucket + left, reserve = reserve_sectors(ja, bucket);
+	const u64 usable = all - min(all, reserve);
+
+	/* an entry that does not fit into what is left wastes that */
+	if (usable > left && usable - left > left)
+		return min_t(u64, bucket, usable - left);
+	return min_t(u64, left, usable);
+}
 
 /* What is left on @ca once all entries that have no place yet have got one there. */
 static struct dev_room dev_room(struct journal_writer *w, struct bch_dev *ca)
@@ -78,6 +116,7 @@ static struct dev_room dev_room(struct journal_writer *w, struct bch_dev *ca)
 	const u32 bucket = ca->mi.bucket_size;
 	unsigned clean = ring_distance(ja, ring_next(ja, ja->cur_idx), ja->dirty_idx);
 	unsigned avail = ring_available(ja);
+	const unsigned kept = ring_free(ja) - avail;
 	u32 left = ja->sectors_free;
 	bool fits = true;
 
@@ -94,6 +133,9 @@ static struct dev_room dev_room(struct journal_writer *w, struct bch_dev *ca)
 	}
 	return (struct dev_room) {
 		.next		= !fits ? 0 : avail ? bucket : left,
+		.next_ordinary	= !fits ? 0 : room_ordinary(ja, bucket, avail + kept, left),
+		.in_reserve	= !fits ||
+			(u64) (avail + kept) * bucket + left < reserve_sectors(ja, bucket),
 		.clean		= (u64) clean * bucket + (fits ? left : 0),
 		.total		= (u64) ja->nr * bucket,
 		.durability	= ca->mi.durability,
@@ -126,6 +168,8 @@ static struct dev_room rooms_sum(struct bch_fs *c, const struct dev_room *r, uns
 			ret = r[i];
 		} else {
 			ret.next = min(ret.next, r[i].next);
+			ret.next_ordinary = min(ret.next_ordinary, r[i].next_ordinary);
+			ret.in_reserve |= r[i].in_reserve;
 			/* the one that is closest to being full */
 			if (r[i].clean * ret.total < ret.clean * r[i].total) {
 				ret.clean = r[i].clean;
@@ -157,7 +201,7 @@ void journal_space_update(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 	struct dev_room rooms[ROOM_DEVS_MAX + 1], sum;
-	const u32 old = w->space.next_entry;
+	const u32 old = w->space.next_entry, old_ordinary = w->space.next_ordinary;
 	u32 largest = JOURNAL_ENTRY_SIZE_MAX >> 9;
 	unsigned nr = 0;
 
@@ -173,11 +217,13 @@ void journal_space_update(struct bch_fs *c)
 	/* fits into a bucket of every device it may go to */
 	w->space.entry_max = largest << 9;
 	WRITE_ONCE(w->space.next_entry, sum.next);
+	WRITE_ONCE(w->space.next_ordinary, sum.next_ordinary);
 	WRITE_ONCE(w->space.clean, sum.clean);
 	WRITE_ONCE(w->space.total, sum.total);
 	WRITE_ONCE(w->low_space, sum.clean * 4 <= sum.total);
+	WRITE_ONCE(w->low_reserve, sum.in_reserve);
 	journal_watermark_update(c);
-	if (sum.next > old)
+	if (sum.next > old || sum.next_ordinary > old_ordinary)
 		wake_up_all(&w->wait_res);
 }
 
@@ -248,6 +294,12 @@ void journal_ring_start(struct bch_fs *c)
 
 /* --- what reclaim asks --- */
 
+/* Is somebody who waits waiting for a bucket? */
+static bool ring_is_short(const struct journal_device *ja)
+{
+	return ring_free(ja) <= max(ja->nr / 4, ring_reserve(ja));
+}
+
 /**
  * journal_rings_seq_to_flush - pins up to which number stand in the way?
  * @c:	filesystem; journal_writer.lock held
@@ -269,7 +321,7 @@ u64 journal_rings_seq_to_flush(struct bch_fs *c)
 			continue;
 		dirty = ring_distance(ja, ja->dirty_idx, ja->cur_idx);
 		excess = dirty > ja->nr / 2 ? dirty - ja->nr / 2 : 0;
-		if (!excess && dirty && (w->low_space || !ring_available(ja)))
+		if (!excess && dirty && (w->low_space || ring_is_short(ja)))
 			excess = 1;
 		if (excess)
 			ret = max(ret, ja->bucket_seq[(ja->dirty_idx + excess - 1) % ja->nr]);
@@ -291,7 +343,7 @@ bool journal_rings_want_flush(struct bch_fs *c)
 		const struct journal_device *ja = &ca->journal;
 
 		if (journal_dev_writable(ca) && ja->dirty_idx != ja->dirty_idx_ondisk &&
-		    (w->low_space || ring_available(ja) <= ja->nr / 4))
+		    (w->low_space || ring_is_short(ja)))
 			return true;
 	}
 	return false;

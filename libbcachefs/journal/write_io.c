@@ -297,7 +297,7 @@ static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 	journal_buf_release(c, buf, &surplus);
 	WRITE_ONCE(w->low_pins, journal_pins_low(&w->pins));
 	journal_rings_advance(c);
-	low = w->low_space || w->low_pins;
+	low = w->low_space || w->low_reserve || w->low_pins;
 	spin_unlock(&w->lock);
 
 	kvfree(surplus);

@@ -93,11 +93,22 @@ static inline u32 journal_words_to_bytes(u32 words)
 
 /* --- res.c --- */
 
-int journal_entry_open(struct bch_fs *c, u32 u64s);
+int journal_entry_open(struct bch_fs *c, u32 u64s, unsigned watermark);
 void journal_entry_close(struct bch_fs *c);
 int journal_spares_fill(struct bch_fs *c);
 void journal_buf_release(struct bch_fs *c, struct journal_buf *buf, struct jset **surplus);
 void journal_watermark_update(struct bch_fs *c);
+
+/* --- stuck.c --- */
+
+/* One wait for room: what was there when something moved last. */
+struct journal_patience {
+	u64		progress;
+	unsigned long	since;		/* jiffies; 0: not looked at yet */
+};
+
+void journal_report(struct bch_fs *c);
+void journal_check_stuck(struct bch_fs *c, struct journal_patience *p);
 
 /* --- write.c --- */
 

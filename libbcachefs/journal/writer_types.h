@@ -187,6 +187,7 @@ struct journal_buf {
 /* Room in the rings, for the next entry and altogether; sectors. */
 struct journal_space {
 	u32			next_entry;
+	u32			next_ordinary;	/* below watermark interior_updates */
 	u64			clean;		/* may be written over after a flush, a discard */
 	u64			total;
 	u32			entry_max;	/* bytes of an entry when all is empty */
@@ -220,6 +221,7 @@ struct journal_writer {
 	u64			rewind_limit;	/* in memory; U64_MAX: no window is kept */
 	unsigned		flushes_out;	/* flush entries decided and not ended */
 	unsigned long		last_flush;	/* jiffies */
+	unsigned long		stuck_after;	/* jiffies without progress until waiting ends */
 	unsigned		blocked;	/* bch2_journal_block() in force */
 	int			err;		/* why nothing is written any more */
 	u64			err_seq;	/* newest entry at that moment */
@@ -228,6 +230,7 @@ struct journal_writer {
 	bool			first_pending;	/* first entry after clean: 30 16.4 */
 	bool			reclaim_flush;	/* reclaim needs last_seq on disk */
 	bool			low_space;
+	bool			low_reserve;	/* what is open reaches into the reserve */
 	bool			low_pins;
 	bool			low_wb;		/* said by the write buffer */
 	bool			replay_done;

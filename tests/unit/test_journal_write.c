@@ -424,13 +424,28 @@ static void *blocked_commit(void *arg)
 	return NULL;
 }
 
+static void commit_until_full(struct bch_fs *c, unsigned watermark, u64 *nr)
+{
+	for (unsigned blocked = 0; blocked < 300;) {
+		const int ret = jtest_commit(c, 0, *nr, 16, watermark|JOURNAL_RES_GET_NONBLOCK,
+					     NULL);
+
+		assert_true(!ret || bch2_err_matches(ret, BCH_ERR_journal_res_get_blocked));
+		*nr += !ret;
+		blocked = ret ? blocked + 1 : 0;
+		if (ret)
+			usleep(1000);
+		assert_true(*nr < 1000000);
+	}
+}
+
 static void full_journal_keeps_reserves(void **state)
 {
 	struct test_pin pin = {};
 	struct writer t = {};
 	struct bch_fs *c;
 	atomic_t n = ATOMIC_INIT(0);
-	u64 seq, nr = 0;
+	u64 seq, nr = 0, reserve;
 	int ret;
 
 	jtest_make(&small);
@@ -456,16 +471,13 @@ static void full_journal_keeps_reserves(void **state)
 	/* those that make room go on, until the ring is really full */
 	for (unsigned i = 0; i < 10; i++)
 		expect(jtest_commit(c, 0, nr++, 16, BCH_WATERMARK_reclaim, NULL));
-	for (unsigned blocked = 0; blocked < 300;) {
-		ret = jtest_commit(c, 0, nr, 16, BCH_WATERMARK_reclaim|JOURNAL_RES_GET_NONBLOCK,
-				   NULL);
-		nr += !ret;
-		blocked = ret ? blocked + 1 : 0;
-		if (ret)
-			usleep(1000);
-		assert_true(nr < 1000000);
-	}
-	assert_int_equal(ret, -BCH_ERR_journal_full);
+	commit_until_full(c, BCH_WATERMARK_reclaim, &nr);
+
+	/* what ends pins has a reserve of its own, and it is worth something */
+	reserve = nr;
+	commit_until_full(c, BCH_WATERMARK_interior_updates, &nr);
+	reserve = (nr - reserve) * JTEST_REC_U64s(16) * sizeof(u64);
+	assert_true(reserve * 2 >= (u64) c->devs[0]->mi.bucket_size * 512);
 
 	/* somebody waits, and goes on when the pin goes */
 	t.c = c;
@@ -479,6 +491,49 @@ static void full_journal_keeps_reserves(void **state)
 		expect(jtest_commit(c, 0, nr++, 16, 0, NULL));
 	expect(bch2_journal_stop(c));
 	jtest_close(c);
+}
+
+/* Nothing can make room: an end with a report, for all who wait, and a journal that is read. */
+static void stuck_journal_ends(void **state)
+{
+	struct test_pin pin = {};
+	struct writer t = {};
+	struct jtest_found f;
+	struct bch_fs *c;
+	u64 seq, nr = 0;
+	int ret;
+
+	jtest_make(&small);
+	c = start(&small, 1, 1);
+	c->journal.w->stuck_after = HZ / 5;
+	bch2_journal_pin_init(&pin.pin);
+	expect(jtest_commit(c, 0, nr++, 0, 0, &seq));
+	bch2_journal_pin_set(c, seq, &pin.pin, JOURNAL_PIN_TYPE_key_cache, pin_keep);
+	while (!(ret = jtest_commit(c, 0, nr, 16, BCH_WATERMARK_reclaim, NULL))) {
+		nr++;
+		assert_true(nr < 1000000);
+		if (bch2_journal_watermark_low(c) && !t.c) {
+			t.c = c;
+			assert_int_equal(pthread_create(&t.thread, NULL, blocked_commit, &t), 0);
+		}
+	}
+	assert_int_equal(ret, -BCH_ERR_erofs_journal_err);
+	assert_non_null(t.c);
+	pthread_join(t.thread, NULL);
+	assert_int_equal(t.ret, -BCH_ERR_erofs_journal_err);
+	assert_non_null(strstr(jtest_messages(), "journal_stuck"));
+	assert_non_null(strstr(jtest_messages(), "by 1 cached keys"));
+	assert_int_equal(bch2_journal_flush(c), -BCH_ERR_erofs_journal_err);
+	assert_int_equal(jtest_nr_emergency, 1);
+
+	bch2_journal_pin_drop(c, &pin.pin);
+	assert_int_equal(bch2_journal_stop(c), -BCH_ERR_erofs_journal_err);
+	jtest_close(c);
+	jtest_read(&small, &f);
+	assert_false(f.clean);
+	assert_true(f.ordered);
+	assert_int_equal(f.oldest, seq);
+	jtest_found_free(&f);
 }
 
 static void replay_pins_are_left_alone(void **state)
@@ -824,6 +879,7 @@ int main(void)
 		cmocka_unit_test(ring_wraps_around),
 		cmocka_unit_test(ring_wraps_around_by_itself),
 		cmocka_unit_test(full_journal_keeps_reserves),
+		cmocka_unit_test(stuck_journal_ends),
 		cmocka_unit_test(replay_pins_are_left_alone),
 		cmocka_unit_test(long_windows_share_a_list),
 		cmocka_unit_test(pins_are_flushed_in_order),
