@@ -210,7 +210,7 @@ static int queue_change(struct debug_edit *e, const struct change *ch)
 		return bch2_trans_update_exact(e->trans, NULL, ch->btree, ch->level, ch->k, flags);
 
 	bch2_trans_iter_init(e->trans, &iter, ch->btree, bkey_start_pos(&ch->k->k),
-			     BTREE_ITER_intent|BTREE_ITER_all_snapshots);
+			     BTREE_ITER_intent);
 	ret = bch2_btree_iter_traverse(&iter) ?:
 		bch2_trans_update(e->trans, &iter, ch->k, flags);
 	bch2_trans_iter_exit(&iter);

@@ -97,7 +97,7 @@ def test_edits(cache, scratch):
         set backpointers first:bucket=$B bucket_len=78
         insert lru 5:6 set
         set extents first:type=extent ptr[0].gen^=1
-        overwrite freespace 0:$NBUCKETS0-10 deleted size=1
+        overwrite freespace 0:1901 deleted size=3
         unchecked set bucket_gens first gens[255]=9
         sb has_errors=1
         member 0 last_journal_bucket=12
@@ -109,7 +109,8 @@ def test_edits(cache, scratch):
         print lru 5:6
         print freespace last
         print bucket_gens first:gens[255]=9
+        print freespace 0:1898
     ''')
-    assert r.out.count('\nu64s') + r.out.startswith('u64s') == 5, repr(r)
+    assert r.out.count('\nu64s') + r.out.startswith('u64s') == 6, repr(r)
     run.bcachefs('debug-edit', *devs, '-', stdin='delete lru 5:6\n', rc=0)
     run.bcachefs('debug-edit', *devs, '-', stdin='print lru 5:6\n', rc=1)
