@@ -11,8 +11,8 @@
 #include "alloc/freespace.h"
 #include "alloc/index_update.h"
 #include "btree/bkey_val.h"
+#include "btree/fsck_err_trans.h"
 #include "btree/update.h"
-#include "sb/fsck_err.h"
 #include "util/bpos.h"
 
 /* Is the entry there before it is set, or missing before it is deleted? */
@@ -20,12 +20,13 @@ static int freespace_presence_check(struct btree_trans *trans, struct bkey_s_c k
 {
 	int ret = 0;
 
-	if ((k.k->type == KEY_TYPE_set) != set)
+	/* a check that is still to come says more, and repairs */
+	if ((k.k->type == KEY_TYPE_set) != set || bch2_freespace_in_doubt(trans->c))
 		return 0;
 
-	log_fsck_err(trans->c, freespace_key_wrong,
-		     "freespace key for %llu:%llu %s", (u64) k.k->p.inode,
-		     (u64) k.k->p.offset, set ? "exists already" : "is missing");
+	log_fsck_err_trans(trans, freespace_key_wrong,
+			   "freespace key for %llu:%llu %s", (u64) k.k->p.inode,
+			   (u64) k.k->p.offset, set ? "exists already" : "is missing");
 fsck_err:
 	return ret;
 }

@@ -185,7 +185,8 @@ static int gens_read(struct alloc_scan *s, struct bpos pos)
 	return 0;
 }
 
-static int key_gens_check(struct alloc_scan *s, struct bkey_s_c k, const struct bch_alloc_v4 *a)
+static int key_gens_check(struct alloc_scan *s, struct bch_dev *ca, struct bkey_s_c k,
+			  const struct bch_alloc_v4 *a)
 {
 	unsigned idx;
 	const struct bpos pos = bucket_gens_pos(k.k->p, &idx);
@@ -202,8 +203,11 @@ static int key_gens_check(struct alloc_scan *s, struct bkey_s_c k, const struct 
 	prt_printf(&buf, "incorrect gen in bucket_gens btree (got %u should be %u)\n",
 		   s->gens_val[idx], a->gen);
 	bch2_bkey_val_to_text(&buf, s->c, k);
-	if (fsck_err_trans(s->trans, bucket_gens_key_wrong, "%s", printbuf_str(&buf)))
+	if (fsck_err_trans(s->trans, bucket_gens_key_wrong, "%s", printbuf_str(&buf))) {
 		ret = bch2_bucket_gens_mod(s->trans, k.k->p, a->gen);
+		/* what was read at the start came from there */
+		bch2_bucket_gen_set(ca, k.k->p.offset, a->gen);
+	}
 fsck_err:
 	return ret;
 }
@@ -302,7 +306,7 @@ static int key_check(struct alloc_scan *s, struct bkey_s_c k, struct bpos *disca
 						 le64_to_cpu(a.journal_seq_empty));
 
 	return  key_freespace_check(s, ca, k, &a) ?:
-		key_gens_check(s, k, &a) ?:
+		key_gens_check(s, ca, k, &a) ?:
 		key_refs_check(s, k, &a);
 }
 
