@@ -172,6 +172,18 @@ static bool accounting_version_needed(struct bkey_validate_context from)
 		((from.flags & BCH_VALIDATE_write) && from.from == BKEY_VALIDATE_journal);
 }
 
+/*
+ * While an upgrade replaces names of before 1.15, both orders are met: an old name
+ * begins with what is the zeros at the end of a new one (spec 41 §2.2).
+ */
+static bool name_is_old(const struct bch_fs *c, const struct disk_accounting_pos *acc)
+{
+	return c && c->accounting.names_new &&
+		c->sb.version_upgrade_complete < BCH_VERSION(1, 15) &&
+		acc->type == BCH_DISK_ACCOUNTING_nr_inodes &&
+		memchr_inv(acc, 0, sizeof(*acc));
+}
+
 /**
  * bch2_accounting_validate - check a KEY_TYPE_accounting key (spec 41 §2.7)
  * @c:		filesystem, may be NULL: then positions are in the current order
@@ -188,7 +200,7 @@ int bch2_accounting_validate(struct bch_fs *c, struct bkey_s_c k,
 	int ret = 0;
 
 	bch2_accounting_pos_decode(&acc, k.k->p, bch2_accounting_pos_reversed(c));
-	if (acc.type >= BCH_DISK_ACCOUNTING_TYPE_NR)
+	if (acc.type >= BCH_DISK_ACCOUNTING_TYPE_NR || name_is_old(c, &acc))
 		return 0;
 
 	bkey_fsck_err_on(accounting_version_needed(from) &&

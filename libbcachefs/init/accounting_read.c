@@ -20,10 +20,12 @@
 #include "btree/iter.h"
 #include "btree/node_check.h"
 #include "init/accounting_read.h"
+#include "init/upgrade.h"
 #include "journal/overlay.h"
 #include "sb/members.h"
 #include "sb/replicas.h"
 #include "util/bpos.h"
+#include "util/darray.h"
 #include "util/log.h"
 #include "util/printbuf.h"
 
@@ -110,7 +112,8 @@ static int mirror_add_hidden(struct bch_fs *c, struct btree_trans *trans)
 		struct bkey u;
 
 		k = counter_in_node(&iter, pos, &u);
-		if (k.k)
+		/* below a delta; what is deleted does not count */
+		if (k.k && delta->k.type == KEY_TYPE_accounting)
 			ret = mirror_add(c, k);
 		if (bpos_eq(pos, SPOS_MAX))
 			break;
@@ -132,6 +135,46 @@ static int mirror_fill(struct bch_fs *c, struct btree_trans *trans, bool totals)
 	if (!ret && !totals)
 		ret = mirror_add_hidden(c, trans);
 	return ret ?: bch2_accounting_mem_fixups(trans);
+}
+
+/* --- names of before 1.15 --- */
+
+typedef DARRAY(struct bpos) darray_pos;
+
+static int old_names(struct btree_trans *trans, darray_pos *old)
+{
+	return for_each_btree_key(trans, iter, BTREE_ID_accounting, POS_MIN,
+				  BTREE_ITER_all_snapshots|BTREE_ITER_prefetch|
+				  BTREE_ITER_skip_bad, k, ({
+		struct disk_accounting_pos acc;
+
+		bch2_accounting_pos_decode(&acc, k.k->p, false);
+		/* some are the same both ways */
+		bpos_eq(bch2_accounting_pos_encode(&acc), k.k->p) ? 0 : darray_push(old, k.k->p);
+	}));
+}
+
+/*
+ * The upgrade counts everything anew, under today's names: the old ones go, and what
+ * the journal has to add to them.
+ */
+static int forget_old_names(struct bch_fs *c, struct btree_trans *trans)
+{
+	darray_pos old = {};
+	int ret;
+
+	bch2_journal_keys_delete_range(c, BTREE_ID_accounting, 0, 0, POS_MIN, SPOS_MAX);
+	ret = old_names(trans, &old);
+	bch2_trans_unlock_long(trans);
+
+	for (size_t i = 0; i < old.nr && !ret; i++)
+		ret = bch2_journal_key_delete(c, BTREE_ID_accounting, 0, old.data[i]);
+	darray_exit(&old);
+	if (!ret) {
+		c->accounting.names_new		  = true;
+		c->journal.keys.accounting_merged = true;
+	}
+	return ret;
 }
 
 static bool members_missing(struct bch_fs *c)
@@ -211,7 +254,9 @@ int bch2_accounting_read(struct bch_fs *c)
 	if (IS_ERR(trans))
 		return PTR_ERR(trans);
 
-	if (!c->journal.keys.accounting_merged)
+	if (!c->accounting.names_new && bch2_fs_upgrade_renames_counters(c))
+		ret = forget_old_names(c, trans);
+	if (!ret && !c->journal.keys.accounting_merged)
 		ret = merge_deltas(c, trans, want_total);
 	if (!ret) {
 		c->journal.keys.accounting_merged = true;

@@ -19,6 +19,7 @@
 #include "init/passes.h"
 #include "init/passes_rw.h"
 #include "init/rw.h"
+#include "init/upgrade.h"
 #include "journal/blacklist_write.h"
 #include "journal/journal.h"
 #include "journal/overlay.h"
@@ -185,7 +186,7 @@ int bch2_recovery_finish(struct bch_fs *c)
 
 	if (test_bit(BCH_FS_errors_fixed, &c->flags))
 		ret = bch2_journal_meta(c);
-	ret = ret ?: bch2_replicas_gc(c);
+	ret = ret ?: bch2_fs_upgrade_finish(c) ?: bch2_replicas_gc(c);
 	if (ret)
 		return ret;
 

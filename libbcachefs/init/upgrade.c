@@ -19,14 +19,19 @@
 #include <linux/string.h>
 
 #include "bcachefs.h"
+#include "btree/interior.h"
+#include "btree/iter.h"
 #include "init/passes.h"
 #include "init/upgrade.h"
+#include "journal/journal.h"
 #include "journal/overlay.h"
+#include "journal/pins.h"
 #include "sb/downgrade_format.h"
 #include "sb/field.h"
 #include "sb/io.h"
 #include "sb/misc_sections.h"
 #include "sb/text.h"
+#include "util/bpos.h"
 #include "util/log.h"
 #include "util/printbuf.h"
 
@@ -285,34 +290,24 @@ int bch2_fs_version_downgrade(struct bch_fs *c, struct bch_version_change *ch)
 /* --- btrees --- */
 
 /**
- * bch2_fs_upgrade_before_roots - what of the old btrees is not to be read at all
- * @c:	filesystem: root records and overlay are there, no node has been read
+ * bch2_fs_upgrade_renames_counters - do the names of counters change with this start?
+ * @c:	filesystem whose passes have been selected
  *
- * Before 1.15 the names of counters were stored in another byte order. They are
- * not translated: the btree begins anew, and check_allocations, which the upgrade
- * requires, counts everything (spec 41 §2.2). A start that does not come to that
- * pass, as it only wants to look, reads the old names.
+ * Before 1.15 they were stored in another byte order. They are not translated: the
+ * counters are deleted, and check_allocations, which the upgrade requires, counts
+ * everything (spec 41 §2.2). A start that does not come to that pass, as it only
+ * wants to look, reads the old names.
  */
-void bch2_fs_upgrade_before_roots(struct bch_fs *c)
+bool bch2_fs_upgrade_renames_counters(struct bch_fs *c)
 {
 	const struct bch_version_change ch = {
 		.from	= c->recovery.upgrade_from,
 		.to	= c->sb.version,
 	};
-	struct btree_root *r = &c->btree.roots[BTREE_ID_accounting];
 
-	if (!names_change(&ch) ||
-	    !bch2_recovery_pass_available(BCH_RECOVERY_PASS_check_allocations) ||
-	    !(bch2_recovery_passes_select(c) & BIT_ULL(BCH_RECOVERY_PASS_check_allocations)))
-		return;
-
-	memset(&r->key, 0, sizeof(r->key));
-	r->alive	= false;
-	r->error	= 0;
-	r->level	= 0;
-	bch2_journal_keys_delete_range(c, BTREE_ID_accounting, 0, BTREE_MAX_DEPTH - 1,
-				       POS_MIN, SPOS_MAX);
-	c->accounting.names_new = true;
+	return names_change(&ch) &&
+		bch2_recovery_pass_available(BCH_RECOVERY_PASS_check_allocations) &&
+		(c->recovery.passes_selected & BIT_ULL(BCH_RECOVERY_PASS_check_allocations));
 }
 
 static bool has_stripes(const struct bch_fs *c)
@@ -349,4 +344,61 @@ int bch2_fs_upgrade_after_roots(struct bch_fs *c)
 	ret = bch2_sb_require(c, ch.passes, ch.silent);
 	mutex_unlock(&c->sb_lock);
 	return ret;
+}
+
+/* Write leaf @at of the counters to a new place; @at becomes the one behind it. */
+static int leaf_rewrite(struct btree_trans *trans, struct bpos *at)
+{
+	struct btree_iter iter;
+	struct btree *b;
+	struct bpos end;
+	int ret = 0;
+
+	bch2_trans_node_iter_init(trans, &iter, BTREE_ID_accounting, *at, 0, 0, 0);
+	b = bch2_btree_iter_peek_node(&iter);
+	if (IS_ERR_OR_NULL(b)) {
+		ret = b ? PTR_ERR(b) : 0;
+		*at = ret ? *at : SPOS_MAX;
+	} else {
+		end = b->max_key;
+		if (!test_bit(BTREE_NODE_fake, &b->flags))
+			ret = bch2_btree_node_rewrite(trans, &iter, b, 0);
+		if (!ret)
+			*at = bpos_eq(end, SPOS_MAX) ? end : bpos_successor(end);
+	}
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+/**
+ * bch2_fs_upgrade_finish - leave nothing behind that the new version cannot read
+ * @c:	read-write filesystem; all passes have run
+ *
+ * Old names of counters are still in the logs of nodes, below their deletion, and
+ * in the journal. Before the superblock says that there are none.
+ *
+ * Return: 0, or why something could not be written.
+ */
+int bch2_fs_upgrade_finish(struct bch_fs *c)
+{
+	struct bpos at = POS_MIN;
+	struct btree_trans *trans;
+	int ret = 0;
+
+	if (!c->accounting.names_new ||
+	    c->sb.version_upgrade_complete >= bcachefs_metadata_version_disk_accounting_big_endian)
+		return 0;
+
+	trans = bch2_trans_get(c);
+	if (IS_ERR(trans))
+		return PTR_ERR(trans);
+	while (!ret && !bpos_eq(at, SPOS_MAX))
+		ret = lockrestart_do(trans, leaf_rewrite(trans, &at));
+	bch2_trans_put(trans);
+	if (ret)
+		return ret;
+
+	bch2_btree_interior_updates_flush(c);
+	bch2_journal_flush_all_pins(c);
+	return bch2_journal_meta(c);
 }

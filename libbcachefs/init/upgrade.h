@@ -21,9 +21,11 @@ int bch2_fs_version_downgrade(struct bch_fs *c, struct bch_version_change *ch);
 int bch2_fs_version_upgrade(struct bch_fs *c, struct bch_version_change *ch);
 int bch2_sb_require(struct bch_fs *c, u64 passes, const u64 *silent);
 
-/* Root records and overlay are there, no node has been read. */
-void bch2_fs_upgrade_before_roots(struct bch_fs *c);
 /* Roots have been read. */
 int bch2_fs_upgrade_after_roots(struct bch_fs *c);
+/* Passes have been selected. */
+bool bch2_fs_upgrade_renames_counters(struct bch_fs *c);
+/* Passes have run. */
+int bch2_fs_upgrade_finish(struct bch_fs *c);
 
 #endif /* _BCACHEFS_INIT_UPGRADE_H */
