@@ -188,14 +188,16 @@ int bch2_journal_flush_seq(struct bch_fs *c, u64 seq)
  * @c:		filesystem
  * @seq:	its number
  *
- * Does not sleep, and does nothing if that would need another entry.
+ * Does not sleep, and does nothing if that would need another entry, nor while the
+ * journal is nearly full: then entries are to become long, and reclaim asks for
+ * flush entries itself.
  */
 void bch2_journal_flush_seq_async(struct bch_fs *c, u64 seq)
 {
 	struct journal_writer *w = c->journal.w;
 
 	spin_lock(&w->lock);
-	if (!w->err && w->running && seq > w->flushed_ondisk)
+	if (!w->err && w->running && seq > w->flushed_ondisk && !w->low_space && !w->low_reserve)
 		flush_wanted(w, seq);
 	spin_unlock(&w->lock);
 	wake_up_all(&w->wait_write);

@@ -164,7 +164,7 @@ static void start_numbers(struct bch_fs *c, u64 cur_seq, u64 last_seq)
 	w->first_seq	= cur_seq;
 	w->seq		= w->prepared = w->written = cur_seq - 1;
 	w->flushed_ondisk = cur_seq - 1;
-	w->last_ondisk	= last_seq;
+	w->last_ondisk	= w->last_under_way = last_seq;
 	w->rewind_ondisk = c->journal.start.rewind_limit;
 	w->empty_ondisk	= 0;
 	w->last_flush	= jiffies;

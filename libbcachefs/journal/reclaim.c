@@ -133,8 +133,8 @@ static void make_room(struct bch_fs *c)
 
 	spin_lock(&w->lock);
 	journal_rings_advance(c);
-	flush = !w->err && w->running && !w->stopping && !w->reclaim_flush &&
-		journal_rings_want_flush(c);
+	/* also if it was asked for already: by then the entry may have been decided */
+	flush = !w->err && w->running && !w->stopping && journal_rings_want_flush(c);
 	if (flush && w->seq == w->prepared)
 		ret = journal_entry_open(c, 0, BCH_WATERMARK_interior_updates);
 	w->reclaim_flush |= flush && !ret;

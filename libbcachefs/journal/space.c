@@ -329,11 +329,21 @@ u64 journal_rings_seq_to_flush(struct bch_fs *c)
 	return ret;
 }
 
+/* Would one more flush entry do something that those under way do not? */
+static bool flush_frees(const struct journal_writer *w, const struct journal_device *ja)
+{
+	unsigned idx = ja->dirty_idx_ondisk;
+
+	while (idx != ja->dirty_idx && ja->bucket_seq[idx] < w->last_under_way)
+		idx = ring_next(ja, idx);
+	return idx != ja->dirty_idx;
+}
+
 /**
  * journal_rings_want_flush - would a flush entry make buckets available?
  * @c:	filesystem; journal_writer.lock held
  *
- * Only if there are few.
+ * Only if there are few: each such entry takes room itself.
  */
 bool journal_rings_want_flush(struct bch_fs *c)
 {
@@ -342,7 +352,7 @@ bool journal_rings_want_flush(struct bch_fs *c)
 	for_each_online_member(c, ca) {
 		const struct journal_device *ja = &ca->journal;
 
-		if (journal_dev_writable(ca) && ja->dirty_idx != ja->dirty_idx_ondisk &&
+		if (journal_dev_writable(ca) && flush_frees(w, ja) &&
 		    (w->low_space || ring_is_short(ja)))
 			return true;
 	}

@@ -131,6 +131,7 @@ static void decide(struct bch_fs *c, struct journal_buf *buf)
 	buf->decided = true;
 	if (buf->flush) {
 		w->flushes_out++;
+		w->last_under_way = max(w->last_under_way, buf->last_seq);
 		w->reclaim_flush = false;
 		w->last_flush = jiffies;
 	}

@@ -216,6 +216,7 @@ struct journal_writer {
 	u64			written;	/* up to here all entries have ended */
 	u64			flushed_ondisk;	/* newest flush entry that is durable */
 	u64			last_ondisk;	/* its last_seq */
+	u64			last_under_way;	/* last_seq of the newest entry decided to be one */
 	u64			rewind_ondisk;	/* its rewind limit */
 	u64			empty_ondisk;	/* newest durable entry, if it needs nothing */
 	u64			rewind_limit;	/* in memory; U64_MAX: no window is kept */

@@ -505,7 +505,6 @@ static void stuck_journal_ends(void **state)
 
 	jtest_make(&small);
 	c = start(&small, 1, 1);
-	c->journal.w->stuck_after = HZ / 5;
 	bch2_journal_pin_init(&pin.pin);
 	expect(jtest_commit(c, 0, nr++, 0, 0, &seq));
 	bch2_journal_pin_set(c, seq, &pin.pin, JOURNAL_PIN_TYPE_key_cache, pin_keep);
@@ -513,6 +512,7 @@ static void stuck_journal_ends(void **state)
 		nr++;
 		assert_true(nr < 1000000);
 		if (bch2_journal_watermark_low(c) && !t.c) {
+			c->journal.w->stuck_after = HZ / 5;
 			t.c = c;
 			assert_int_equal(pthread_create(&t.thread, NULL, blocked_commit, &t), 0);
 		}

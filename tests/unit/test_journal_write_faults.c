@@ -24,6 +24,7 @@
 #include "journal/blacklist_write.h"
 #include "journal/journal.h"
 #include "journal/pins.h"
+#include "journal/reclaim.h"
 #include "journal/ring.h"
 #include "journal/seq_blacklist.h"
 #include "sb/field.h"
@@ -52,6 +53,7 @@ static struct request req[4096];
 static int nr_req;			/* atomically */
 static unsigned fail_dev_mask;		/* writes there fail */
 static bool fail_flushes;
+static unsigned slow_us;			/* every write takes so long */
 static int stop_after;			/* requests until nothing reaches a device; -1: never */
 static int fail_alloc_every;		/* 0: never */
 static int nr_alloc;
@@ -83,6 +85,8 @@ static blk_status_t see_bio(struct bio *bio, void *arg)
 	if (bio_op(bio) != REQ_OP_WRITE)
 		return BLK_STS_OK;
 
+	if (__atomic_load_n(&slow_us, __ATOMIC_RELAXED))
+		usleep(__atomic_load_n(&slow_us, __ATOMIC_RELAXED));
 	n = __atomic_fetch_add(&nr_req, 1, __ATOMIC_RELAXED);
 	if (n < (int) ARRAY_SIZE(req))
 		req[n] = (struct request) { dev, bio->bi_opf, bio->bi_iter.bi_sector,
@@ -110,6 +114,7 @@ static int test_setup(void **state)
 	nr_req = 0;
 	fail_dev_mask = 0;
 	fail_flushes = false;
+	slow_us = 0;
 	stop_after = -1;
 	fail_alloc_every = nr_alloc = 0;
 	return 0;
@@ -161,6 +166,45 @@ static void one_device_one_request(void **state)
 	assert_int_equal(req[0].seq, seq);
 	assert_true(req[0].opf & REQ_FUA);
 	assert_true(req[0].opf & REQ_PREFLUSH);
+	shim_set_fault_hooks(NULL);
+	expect(bch2_journal_stop(c));
+	jtest_close(c);
+}
+
+/* Many ask for room while the entry that makes it is on its way: one is enough. */
+static void slow_flush_is_asked_for_once(void **state)
+{
+	struct jtest_spec s = one;
+	struct journal_entry_pin pin;
+	struct bch_fs *c;
+	u64 seq, before;
+
+	s.ring = 8;
+	jtest_make(&s);
+	c = start(&s, 1, 1);
+	bch2_journal_pin_init(&pin);
+	expect(jtest_commit(c, 0, 0, 0, 0, &seq));
+	bch2_journal_pin_set(c, seq, &pin, JOURNAL_PIN_TYPE_other, NULL);
+	while (!bch2_journal_watermark_low(c)) {
+		const int ret = jtest_commit(c, 0, 1, 16, JOURNAL_RES_GET_NONBLOCK, NULL);
+
+		if (ret)
+			usleep(1000);
+	}
+	expect(bch2_journal_flush(c));
+
+	before = atomic64_read(&c->journal.w->nr_entries);
+	see(c);
+	__atomic_store_n(&slow_us, 300000, __ATOMIC_RELAXED);
+	bch2_journal_pin_drop(c, &pin);
+	for (unsigned i = 0; i < 100; i++) {
+		bch2_journal_reclaim_kick(c);
+		usleep(2000);
+	}
+	__atomic_store_n(&slow_us, 0, __ATOMIC_RELAXED);
+	expect(bch2_journal_flush(c));
+	assert_true(atomic64_read(&c->journal.w->nr_entries) - before <= 3);
+	assert_false(bch2_journal_watermark_low(c));
 	shim_set_fault_hooks(NULL);
 	expect(bch2_journal_stop(c));
 	jtest_close(c);
@@ -606,6 +650,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		faults_test(one_device_one_request),
+		faults_test(slow_flush_is_asked_for_once),
 		faults_test(all_caches_before_the_entry),
 		faults_test(first_entry_then_superblock),
 		faults_test(copies_on_the_devices_with_room),
