@@ -23,6 +23,7 @@
 #include "journal/blacklist_write.h"
 #include "journal/journal.h"
 #include "journal/overlay.h"
+#include "journal/pins.h"
 #include "journal/replay.h"
 #include "sb/field.h"
 #include "sb/write.h"
@@ -51,6 +52,7 @@ int bch2_pass_set_may_go_rw(struct bch_fs *c)
 		return 0;
 
 	bch2_journal_keys_freeze(c);
+	bch2_journal_set_replay_due(c);
 	set_bit(BCH_FS_may_go_rw, &c->flags);
 	if (!recovery_needs_rw(c))
 		return 0;

@@ -379,6 +379,20 @@ void bch2_journal_replay_pins_put_below(struct bch_fs *c, u64 seq)
 }
 
 /**
+ * bch2_journal_set_replay_due - the overlay is complete: is there anything to replay?
+ * @c:	filesystem that is about to go read-write, by the thread that starts it
+ *
+ * Passes that ran since the journal was started may have repaired something, also
+ * on a filesystem that was clean: transactions have to look at that until it has
+ * been replayed.
+ */
+void bch2_journal_set_replay_due(struct bch_fs *c)
+{
+	if (c->journal.w && c->journal.keys.nr && !test_bit(BCH_FS_replay_done, &c->flags))
+		WRITE_ONCE(c->journal.w->replay_done, false);
+}
+
+/**
  * bch2_journal_set_replay_done - replay has ended (spec 22 section 9.5)
  * @c:	filesystem
  */

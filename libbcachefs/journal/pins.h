@@ -59,6 +59,7 @@ bool bch2_journal_has_pins(struct bch_fs *c);
 /* Replay (PC-2): release the pins of all old numbers below @seq. */
 void bch2_journal_replay_pins_put_below(struct bch_fs *c, u64 seq);
 /* Replay has ended: release the rest. */
+void bch2_journal_set_replay_due(struct bch_fs *c);
 void bch2_journal_set_replay_done(struct bch_fs *c);
 
 /* --- for the journal itself --- */
