@@ -297,10 +297,11 @@ static int key_check(struct alloc_scan *s, struct bkey_s_c k, struct bpos *disca
 
 	if (!ca)
 		return key_no_bucket(s, k);
-	if (!ca->mi.freespace_initialized)
-		return 0;
-
 	bch2_alloc_to_v4(k, &a);
+	/* the pass fs_freespace_init makes what is left out here, and only that */
+	if (!ca->mi.freespace_initialized)
+		return  key_gens_check(s, ca, k, &a) ?:
+			key_refs_check(s, k, &a);
 	if (a.data_type == BCH_DATA_need_discard)
 		*discard = bch2_need_discard_pos(bch2_need_discard_by_seq(s->c), k.k->p,
 						 le64_to_cpu(a.journal_seq_empty));
@@ -424,9 +425,9 @@ static int hole_gens_check(struct alloc_scan *s, struct bch_dev *ca, u64 start, 
 /* Buckets [start, *end) have no alloc keys; *end becomes the end of what was checked. */
 static int hole_check(struct alloc_scan *s, struct bch_dev *ca, u64 start, u64 *end)
 {
-	if (!ca->mi.freespace_initialized)
-		return 0;
 	*end = min(*end, start + HOLE_MAX);
+	if (!ca->mi.freespace_initialized)
+		return hole_gens_check(s, ca, start, end);
 	return  hole_freespace_check(s, ca, start, end) ?:
 		hole_gens_check(s, ca, start, end);
 }

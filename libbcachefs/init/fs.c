@@ -241,9 +241,8 @@ static int start_refuse(struct bch_fs *c)
 		bch_err(c, "opened without version checks: only the superblock may be looked at");
 		return -BCH_ERR_invalid_sb_version;
 	}
-	if (c->opts.journal_rewind || c->opts.dangerously_reconstruct_alloc) {
-		bch_err(c, "this version does not have option %s",
-			c->opts.journal_rewind ? "journal_rewind" : "reconstruct_alloc");
+	if (c->opts.journal_rewind) {
+		bch_err(c, "this version does not have option journal_rewind");
 		return -EOPNOTSUPP;
 	}
 	if (!BCH_SB_INITIALIZED(sb))

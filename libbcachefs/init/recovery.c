@@ -245,6 +245,7 @@ static int read_metadata(struct bch_fs *c)
 		set_journal_seq(c) ?:
 		(c->recovery.is_clean ? 0 : check_journal_replicas(c)) ?:
 		bch2_journal_keys_sort(c) ?:
+		bch2_fs_reconstruct_alloc(c) ?:
 		bch2_read_btree_roots(c) ?:
 		bch2_fs_upgrade_after_roots(c);
 }

@@ -32,4 +32,7 @@ int bch2_roots_from_entries(struct bch_fs *c);
 int bch2_read_btree_roots(struct bch_fs *c);
 void bch2_fs_btree_lost_data(struct bch_fs *c, unsigned btree);
 
+/* reconstruct_alloc.c: before any root is read. */
+int bch2_fs_reconstruct_alloc(struct bch_fs *c);
+
 #endif /* _BCACHEFS_INIT_RECOVERY_H */

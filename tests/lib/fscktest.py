@@ -95,15 +95,10 @@ class Case:
         return out
 
     def compare_files(self, devs, scratch):
-        return compare_files(self.base, devs, scratch)
-
-
-def compare_files(name, devs, scratch):
-    """-> texts: where the files of an image differ from the manifest of fixture `name`."""
-    path = os.path.join(scratch, 'restored.tar')
-    with open(path, 'wb') as f:
-        run.bcachefs('restore', ':'.join(devs), '-', stdout=f, rc=0, timeout=300)
-    return tarcmp.compare_tar(manifest.load(name), path)
+        path = os.path.join(scratch, 'restored.tar')
+        with open(path, 'wb') as f:
+            run.bcachefs('restore', ':'.join(devs), '-', stdout=f, rc=0, timeout=300)
+        return tarcmp.compare_tar(manifest.load(self.base), path)
 
 
 def fsck(*args, devs, **kw):
