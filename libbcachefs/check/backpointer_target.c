@@ -131,7 +131,7 @@ static int root_get(struct bp_check *x, const struct bp_entry *bp, struct bkey_b
 	return 0;
 }
 
-static int key_get(struct bp_check *x, const struct bp_entry *bp, struct bkey_buf *target)
+static int target_key_get(struct bp_check *x, const struct bp_entry *bp, struct bkey_buf *target)
 {
 	const unsigned flags = BTREE_ITER_all_snapshots|BTREE_ITER_not_extents;
 	struct btree_iter iter;
@@ -232,7 +232,7 @@ int bch2_bp_target(struct bp_check *x, bool stripe_btree, const struct bp_entry 
 	if (bp->v.level > r->level)
 		ret = root_get(x, bp, target);
 	else
-		ret = unreadable(key_get(x, bp, target));
+		ret = unreadable(target_key_get(x, bp, target));
 	if (ret)
 		return ret;
 

@@ -7,9 +7,9 @@
  * allows; for each window all keys with pointers are walked. Only what seems to be
  * wrong is looked up in the btree, after the write buffer was flushed.
  */
+#include <linux/bitmap.h>
 #include <linux/bitops.h>
 #include <linux/err.h>
-#include <linux/find.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/spinlock.h>
