@@ -8,6 +8,7 @@
 ## make fuzz            every fuzz target, FUZZ_SECONDS each (default 600)
 ## make fuzz-smoke      every fuzz target, about a minute in all
 ## make torture         random work, crashes and kills on live filesystems, TORTURE_SECONDS (600)
+## make torture-fsck    kill repairs of damaged filesystems, FSCK_KILLS times (200)
 ## make model           the models of journal replay at their largest bounds (tests/model)
 ## make kbuild-check    compile the core against the headers of a real kernel
 ## make format-check    compare the tree with .clang-format
@@ -17,6 +18,7 @@ PYTEST		:= $(PY) -B -m pytest -p no:cacheprovider
 PYTEST_ARGS	?=
 FUZZ_SECONDS	?= 600
 TORTURE_SECONDS	?= 600
+FSCK_KILLS	?= 200
 
 # Instrumented builds check the code, not the tree: no fuzzing, no kbuild.
 CHECK_FUZZ	:= $(if $(SAN)$(COVERAGE)$(NO_FUZZ),,fuzz-targets)
@@ -36,6 +38,10 @@ demo: all
 .PHONY: torture
 torture: torture-tests
 	$(Q)BUILD=$(abspath $(O)) tests/torture/run.sh $(TORTURE_SECONDS)
+
+.PHONY: torture-fsck
+torture-fsck: all
+	$(Q)BUILD=$(abspath $(O)) $(PY) tests/torture/kill_fsck.py --kills $(FSCK_KILLS)
 
 .PHONY: model
 model:

@@ -40,3 +40,12 @@ def test_torture(name, scratch):
 @pytest.mark.parametrize('name', SOAK)
 def test_soak(name, scratch):
     torture('soak', '--during-replay ' + SOAK[name], scratch)
+
+
+@pytest.mark.slow
+def test_killed_repairs(scratch):
+    """make torture-fsck does many more."""
+    tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'torture', 'kill_fsck.py')
+    r = run.execute(['/usr/bin/python3', '-B', tool, '--seed', '1', '--kills', '4', '--work',
+                     scratch], timeout=180)
+    assert r.rc == 0 and 'nothing lost' in r.out, repr(r)
