@@ -116,7 +116,8 @@ int bch2_btree_node_update_key(struct btree_trans *trans, struct btree_iter *ite
 
 	if (test_bit(BTREE_NODE_will_make_reachable, &b->flags))
 		return wait_reachable(trans, b);
-	new = bch2_trans_kmalloc(trans, bkey_bytes(&new_key->k));
+	/* triggers may make it longer */
+	new = bch2_trans_kmalloc(trans, BKEY_BTREE_PTR_U64s_MAX * sizeof(u64));
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	bkey_copy(new, new_key);
@@ -131,7 +132,7 @@ int bch2_btree_node_update_key(struct btree_trans *trans, struct btree_iter *ite
 		bch2_trans_commit(trans, NULL, NULL, BTREE_INTERIOR_COMMIT_FLAGS|commit_flags);
 	if (!ret) {
 		btree_node_lock_write_nofail(trans, b);
-		bch2_btree_node_set_key(trans->c, b, new_key);
+		bch2_btree_node_set_key(trans->c, b, new);
 		btree_node_unlock_write(trans, b);
 	}
 	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_intent);

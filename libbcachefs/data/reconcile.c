@@ -21,6 +21,26 @@
 /* --- classes and positions --- */
 
 /**
+ * bch2_bkey_reconcile - what a key records of its options
+ * @c:		filesystem, may be NULL
+ * @k:		key of any type
+ *
+ * Returns the first entry of type reconcile, or NULL.
+ */
+const struct bch_extent_reconcile *bch2_bkey_reconcile(const struct bch_fs *c, struct bkey_s_c k)
+{
+	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
+	const union bch_extent_entry *e;
+
+	if (!bkey_type_has_ptrs(k.k->type) || k.k->type == KEY_TYPE_stripe)
+		return NULL;
+	bkey_extent_entry_for_each(ptrs, e)
+		if (extent_entry_type(e) == BCH_EXTENT_ENTRY_reconcile)
+			return &e->reconcile;
+	return NULL;
+}
+
+/**
  * bch2_bkey_reconcile_class - in which queue a key must be entered
  * @c:		filesystem, may be NULL
  * @k:		extent, reflink_v, stripe or node pointer; may be invalid
@@ -29,23 +49,17 @@
  */
 enum bch_reconcile_work_id bch2_bkey_reconcile_class(struct bch_fs *c, struct bkey_s_c k)
 {
-	struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, k);
-	const union bch_extent_entry *e;
+	const struct bch_extent_reconcile *r;
 
 	if (k.k->type == KEY_TYPE_stripe)
 		return bch2_stripe_needs_reconcile(k) ? RECONCILE_WORK_hipri : RECONCILE_WORK_none;
 
-	bkey_extent_entry_for_each(ptrs, e) {
-		if (extent_entry_type(e) != BCH_EXTENT_ENTRY_reconcile)
-			continue;
-		if (!RECONCILE_NEED_RB(&e->reconcile))
-			return RECONCILE_WORK_none;
-		if (RECONCILE_PENDING(&e->reconcile))
-			return RECONCILE_WORK_pending;
-		return RECONCILE_HIPRI(&e->reconcile)
-			? RECONCILE_WORK_hipri : RECONCILE_WORK_normal;
-	}
-	return RECONCILE_WORK_none;
+	r = bch2_bkey_reconcile(c, k);
+	if (!r || !RECONCILE_NEED_RB(r))
+		return RECONCILE_WORK_none;
+	if (RECONCILE_PENDING(r))
+		return RECONCILE_WORK_pending;
+	return RECONCILE_HIPRI(r) ? RECONCILE_WORK_hipri : RECONCILE_WORK_normal;
 }
 
 /**

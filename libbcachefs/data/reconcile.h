@@ -15,6 +15,8 @@ struct printbuf;
 struct bpos bch2_reconcile_work_pos(enum btree_id data_btree, struct bpos pos);
 enum btree_id bch2_reconcile_work_decode(struct bpos work, struct bpos *pos);
 int bch2_reconcile_class_btree(enum bch_reconcile_work_id class, bool phys);
+const struct bch_extent_reconcile *bch2_bkey_reconcile(const struct bch_fs *c,
+						       struct bkey_s_c k);
 enum bch_reconcile_work_id bch2_bkey_reconcile_class(struct bch_fs *c, struct bkey_s_c k);
 void bch2_reconcile_scan_pos_to_text(struct printbuf *out, struct bpos pos);
 

@@ -117,6 +117,18 @@ static int account_leaving(struct btree_trans *trans, bool gc, unsigned int leve
 /* --- data keys --- */
 
 /**
+ * bch2_reconcile_node_idx - number that a pointer to a node keeps
+ * @c:	filesystem
+ * @k:	pointer
+ *
+ * Returns its number in reconcile_scan, or 0.
+ */
+u64 bch2_reconcile_node_idx(struct bch_fs *c, struct bkey_s_c k)
+{
+	return state_of(c, k).bp_idx;
+}
+
+/**
  * bch2_reconcile_work_mod - a data key moves from one queue to another
  * @trans:	transaction
  * @btree:	extents, reflink or stripes
@@ -145,7 +157,13 @@ int bch2_reconcile_work_mod(struct btree_trans *trans, enum btree_id btree, stru
 
 /* --- pointers to nodes, spec 53 §2.3 --- */
 
-static struct bch_backpointer node_backpointer(enum btree_id btree, unsigned int level,
+/**
+ * bch2_reconcile_node_backpointer - entry of reconcile_scan for a pointer to a node
+ * @btree:	btree of the node
+ * @level:	level that the pointer lives at
+ * @pos:	position of the pointer
+ */
+struct bch_backpointer bch2_reconcile_node_backpointer(enum btree_id btree, unsigned int level,
 					       struct bpos pos)
 {
 	return (struct bch_backpointer) {
@@ -158,7 +176,7 @@ static struct bch_backpointer node_backpointer(enum btree_id btree, unsigned int
 static int node_entry_delete(struct btree_trans *trans, enum btree_id btree, unsigned int level,
 			     struct bpos pos, struct bpos scan)
 {
-	const struct bch_backpointer want = node_backpointer(btree, level, pos);
+	const struct bch_backpointer want = bch2_reconcile_node_backpointer(btree, level, pos);
 	struct btree_iter iter;
 	struct bkey_s_c k;
 	int ret;
@@ -184,11 +202,46 @@ out:
 	return ret;
 }
 
-/* A new entry behind the last one of its class; *idx is its number. */
-static int node_entry_create(struct btree_trans *trans, enum btree_id btree, unsigned int level,
-			     struct bpos pos, enum bch_reconcile_work_id class, u64 *idx)
+/**
+ * bch2_reconcile_node_entry_write - enter a pointer to a node in reconcile_scan
+ * @trans:	transaction
+ * @btree:	btree of the node
+ * @level:	level that the pointer lives at
+ * @pos:	position of the pointer
+ * @scan:	position in reconcile_scan: class and number
+ *
+ * Returns 0, a restart, or an error.
+ */
+int bch2_reconcile_node_entry_write(struct btree_trans *trans, enum btree_id btree,
+				    unsigned int level, struct bpos pos, struct bpos scan)
 {
-	struct bkey_i_backpointer *bp;
+	struct bkey_i_backpointer *bp = bch2_trans_kmalloc(trans, sizeof(*bp));
+
+	if (IS_ERR(bp))
+		return PTR_ERR(bp);
+	bkey_init(&bp->k);
+	bp->k.type = KEY_TYPE_backpointer;
+	bp->k.p	   = scan;
+	set_bkey_val_bytes(&bp->k, sizeof(bp->v));
+	bp->v	   = bch2_reconcile_node_backpointer(btree, level, pos);
+	return bch2_btree_insert_trans(trans, BTREE_ID_reconcile_scan, &bp->k_i, 0);
+}
+
+/**
+ * bch2_reconcile_node_entry_create - the same behind the last one of its class
+ * @trans:	transaction
+ * @btree:	btree of the node
+ * @level:	level that the pointer lives at
+ * @pos:	position of the pointer
+ * @class:	of the work
+ * @idx:	result: its number
+ *
+ * Returns 0, a restart, or an error.
+ */
+int bch2_reconcile_node_entry_create(struct btree_trans *trans, enum btree_id btree,
+				     unsigned int level, struct bpos pos,
+				     enum bch_reconcile_work_id class, u64 *idx)
+{
 	struct btree_iter iter;
 	struct bkey_s_c k;
 	int ret;
@@ -205,23 +258,21 @@ static int node_entry_create(struct btree_trans *trans, enum btree_id btree, uns
 		goto out;
 	}
 
-	bp = bch2_trans_kmalloc(trans, sizeof(*bp));
-	ret = PTR_ERR_OR_ZERO(bp);
-	if (ret)
-		goto out;
-	bkey_init(&bp->k);
-	bp->k.type = KEY_TYPE_backpointer;
-	bp->k.p	   = POS(class, *idx);
-	set_bkey_val_bytes(&bp->k, sizeof(bp->v));
-	bp->v	   = node_backpointer(btree, level, pos);
-	ret = bch2_btree_insert_trans(trans, BTREE_ID_reconcile_scan, &bp->k_i, 0);
+	ret = bch2_reconcile_node_entry_write(trans, btree, level, pos, POS(class, *idx));
 out:
 	bch2_trans_iter_exit(&iter);
 	return ret;
 }
 
-/* Make the key keep entry number @idx; 0: none. There is room for one word more. */
-static int node_key_set_idx(struct bch_fs *c, struct bkey_s k, u64 idx)
+/**
+ * bch2_reconcile_node_set_idx - make a pointer to a node keep its number
+ * @c:		filesystem
+ * @k:		pointer; there is room for one word more
+ * @idx:	number in reconcile_scan; 0: none
+ *
+ * Returns 0, or -BCH_ERR_trigger if the key would become too large.
+ */
+int bch2_reconcile_node_set_idx(struct bch_fs *c, struct bkey_s k, u64 idx)
 {
 	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, bkey_s_to_s_c(k));
 	union bch_extent_entry *end = (union bch_extent_entry *) ptrs.end;
@@ -260,15 +311,16 @@ static int node_entries_follow(struct btree_trans *trans, enum btree_id btree,
 			       const struct reconcile_state *o, const struct reconcile_state *n)
 {
 	const bool moves = o->class != n->class;
-	u64 idx = n->class == RECONCILE_WORK_none ? 0 : moves ? 0 : o->bp_idx;
+	/* the same class: a repair may have entered the key under another number */
+	u64 idx = n->class == RECONCILE_WORK_none || moves ? 0 : n->bp_idx ?: o->bp_idx;
 	int ret = 0;
 
 	if (o->bp_idx && moves)
 		ret = node_entry_delete(trans, btree, level, k.k->p, POS(o->class, o->bp_idx));
 	if (!ret && n->class != RECONCILE_WORK_none && !idx)
-		ret = node_entry_create(trans, btree, level, k.k->p, n->class, &idx);
+		ret = bch2_reconcile_node_entry_create(trans, btree, level, k.k->p, n->class, &idx);
 	if (!ret && idx != n->bp_idx && k.k->type != KEY_TYPE_deleted)
-		ret = node_key_set_idx(trans->c, k, idx);
+		ret = bch2_reconcile_node_set_idx(trans->c, k, idx);
 	return ret;
 }
 

@@ -27,6 +27,7 @@
 #include "check/backpointers.h"
 #include "check/check.h"
 #include "check/inodes.h"
+#include "check/reconcile.h"
 #include "fs/inode.h"
 #include "init/accounting_read.h"
 #include "init/passes.h"
@@ -103,6 +104,8 @@ static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_fs_freespace_init]	= pass_fs_freespace_init,
 	[BCH_RECOVERY_PASS_bucket_gens_init]	= bch2_bucket_gens_init,
 	[BCH_RECOVERY_PASS_check_inodes]	= bch2_check_inodes,
+	[BCH_RECOVERY_PASS_check_reconcile_work] = bch2_check_reconcile_work,
+	[BCH_RECOVERY_PASS_set_fs_needs_reconcile] = bch2_set_fs_needs_reconcile,
 	[BCH_RECOVERY_PASS_lookup_root_inode]	= pass_lookup_root_inode,
 };
 
