@@ -20,7 +20,7 @@ int bch2_set_fs_needs_reconcile(struct bch_fs *c);
 /* --- for the files of this check --- */
 
 /* Options of an inode in a snapshot. */
-struct inode_version {
+struct reconcile_inode_version {
 	u32			snapshot;
 	bool			exists;
 	struct bch_io_opts	opts;
@@ -35,7 +35,7 @@ struct reconcile_check {
 
 	/* All versions of inode inum, ascending snapshot; 0: none loaded. */
 	u64			inum;
-	DARRAY(struct inode_version) versions;
+	DARRAY(struct reconcile_inode_version) versions;
 };
 
 /* reconcile_opts.c */

@@ -32,7 +32,7 @@
 
 static int version_add(struct reconcile_check *x, struct bkey_s_c k)
 {
-	struct inode_version v = { .snapshot = k.k->p.snapshot };
+	struct reconcile_inode_version v = { .snapshot = k.k->p.snapshot };
 	struct bch_inode_unpacked inode;
 
 	if (bkey_is_inode(k.k)) {
