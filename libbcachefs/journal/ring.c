@@ -10,6 +10,7 @@
  * c->sb_lock is taken here and covers changes of a ring's length and buckets;
  * while the journal runs journal_writer.lock does as well.
  */
+#include <linux/bitops.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/math64.h>
@@ -285,29 +286,38 @@ static void ring_remove_at(struct journal_device *ja, unsigned at)
 	memmove(ja->buckets + at, ja->buckets + at + 1, (ja->nr - at) * sizeof(u64));
 	memmove(ja->bucket_seq + at, ja->bucket_seq + at + 1, (ja->nr - at) * sizeof(u64));
 	idx_remove(&ja->cur_idx, at, ja->nr);
-	ja->dirty_idx = ja->dirty_idx_ondisk = ja->discard_idx = 0;
+	idx_remove(&ja->dirty_idx, at, ja->nr);
+	idx_remove(&ja->dirty_idx_ondisk, at, ja->nr);
+	idx_remove(&ja->discard_idx, at, ja->nr);
+}
+
+/* Started, but nothing was written, nor will be before the overlay is frozen. */
+static bool journal_untouched(const struct bch_fs *c)
+{
+	return !test_bit(BCH_FS_may_go_rw, &c->flags);
 }
 
 /**
  * bch2_journal_ring_remove_bucket - give up a bucket that belongs to something else
- * @c:		filesystem; its journal does not run, and all that is needed of the
- *		bucket was read
+ * @c:		filesystem; its journal does not run, or has not written yet, and all
+ *		that is needed of the bucket was read
  * @ca:		device, online
  * @bucket:	bucket
  *
  * Section 17.3.
  *
- * Return: 0; -ENOENT if it is not in the ring; -EBUSY while the journal runs; no
- * memory; an error of the superblock.
+ * Return: 0; -ENOENT if it is not in the ring; -EBUSY while the journal is written;
+ * no memory; an error of the superblock.
  */
 int bch2_journal_ring_remove_bucket(struct bch_fs *c, struct bch_dev *ca, u64 bucket)
 {
+	struct journal_writer *w = c->journal.w;
 	struct journal_device *ja = &ca->journal;
 	struct new_ring n = {};
 	unsigned at = 0;
 	int ret = -ENOENT;
 
-	if (bch2_journal_running(c))
+	if (bch2_journal_running(c) && !journal_untouched(c))
 		return -EBUSY;
 
 	mutex_lock(&c->sb_lock);
@@ -322,8 +332,13 @@ int bch2_journal_ring_remove_bucket(struct bch_fs *c, struct bch_dev *ca, u64 bu
 		memcpy(n.buckets + at, ja->buckets + at + 1, (n.nr - at) * sizeof(u64));
 		ret = section_write(c, ca, n.buckets, n.nr);
 	}
-	if (!ret)
+	if (!ret) {
+		if (w)
+			spin_lock(&w->lock);
 		ring_remove_at(ja, at);
+		if (w)
+			spin_unlock(&w->lock);
+	}
 	mutex_unlock(&c->sb_lock);
 	new_ring_free(&n);
 	return ret;
