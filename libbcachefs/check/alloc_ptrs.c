@@ -203,7 +203,8 @@ static int check_data_type(struct ptr_check *pc)
 				   CAN_FIX_OR_NOT, pc->what, &pc->k,
 				   "bucket %u:%llu gen %u is in use as %s and as %s",
 				   pc->ca->dev_idx, pc->bucket, pc->g->gen,
-				   bch2_alloc_check_type(have), bch2_alloc_check_type(pc->data_type));
+				   bch2_alloc_check_type(have),
+				   bch2_alloc_check_type(pc->data_type));
 	if (ret <= 0)
 		return ret;
 
