@@ -410,8 +410,10 @@ static int rewrite(struct alloc_check *x, struct bkey_s_c k, struct ptr_repairs 
 		bch2_bkey_drop_ptrs(c, n, chosen, r->drop);
 
 	if (!x->level)
-		return bch2_trans_update_exact(x->trans, NULL, x->btree, 0, n,
-					       BTREE_TRIGGER_norun) ?:
+		return (k.k->type != KEY_TYPE_stripe
+			? bch2_alloc_check_reconcile(x, k, &n) : 0) ?:
+			bch2_trans_update_exact(x->trans, NULL, x->btree, 0, n,
+						BTREE_TRIGGER_norun) ?:
 			bch2_alloc_check_commit(x);
 	return rewrite_node_key(x, n, r);
 }

@@ -70,6 +70,8 @@ static inline const char *bch2_alloc_check_type(unsigned int data_type)
 
 /* Pointers (alloc_ptrs.c): 0: the key can be counted, or only without what is in @skip. */
 int bch2_alloc_check_ptrs(struct alloc_check *x, struct bkey_s_c k, unsigned long *skip);
+/* Work that follows from a repair of @old; @n may become another copy (alloc_reconcile.c). */
+int bch2_alloc_check_reconcile(struct alloc_check *x, struct bkey_s_c old, struct bkey_i **n);
 /* References to shared extents, and their counts; stripes (alloc_refs.c). */
 int bch2_alloc_check_reflink_p(struct alloc_check *x, struct bkey_s_c k);
 int bch2_alloc_check_refcounts(struct alloc_check *x);
