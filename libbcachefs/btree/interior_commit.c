@@ -307,7 +307,7 @@ void bch2_btree_interior_work(struct work_struct *work)
 
 	while ((as = first_if_ready(&c->btree.interior))) {
 		/* one each: it takes note of the end of replay */
-		struct btree_trans *trans = bch2_trans_get(c);
+		struct btree_trans *trans = bch2_trans_get_service(c);
 
 		update_end(trans, as);
 		bch2_trans_put(trans);

@@ -205,7 +205,7 @@ int bch2_btree_node_update_key_sectors(struct bch_fs *c, struct btree *b,
 				       unsigned sectors_written,
 				       const struct bch_devs_mask *failed)
 {
-	struct btree_trans *trans = bch2_trans_get(c);
+	struct btree_trans *trans = bch2_trans_get_service(c);
 	int ret;
 
 	ret = lockrestart_do(trans, update_sectors(trans, b, sectors_written, failed));

@@ -410,7 +410,7 @@ static int merge_btree_level(struct btree_trans *trans, unsigned btree, unsigned
  */
 int bch2_merge_btree_nodes(struct bch_fs *c)
 {
-	struct btree_trans *trans = bch2_trans_get(c);
+	struct btree_trans *trans = bch2_trans_get_service(c);
 	u64 nr = 0;
 	int ret = 0;
 

@@ -108,7 +108,7 @@ out:
 static int key_cache_pin_flush(struct bch_fs *c, struct journal_entry_pin *pin, u64 seq)
 {
 	const struct bkey_cached *ck = container_of(pin, struct bkey_cached, pin);
-	struct btree_trans *trans = bch2_trans_get(c);
+	struct btree_trans *trans = bch2_trans_get_service(c);
 	int ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq, true));
 
 	if (ret == -BCH_ERR_journal_reclaim_would_deadlock)

@@ -29,7 +29,7 @@ static void node_read_lock(struct btree_trans *trans, struct btree *b)
 static void locked_node_write(struct bch_fs *c, struct btree *b, enum btree_write_type type,
 			      unsigned flags)
 {
-	struct btree_trans *trans = bch2_trans_get(c);
+	struct btree_trans *trans = bch2_trans_get_service(c);
 
 	node_read_lock(trans, b);
 	bch2_btree_node_write(c, b, type, flags);
@@ -40,7 +40,7 @@ static void locked_node_write(struct bch_fs *c, struct btree *b, enum btree_writ
 /* What slot @slot pins is unwritten if it is the current one, else being written. */
 static int node_pin_flush(struct bch_fs *c, struct btree *b, unsigned slot)
 {
-	struct btree_trans *trans = bch2_trans_get(c);
+	struct btree_trans *trans = bch2_trans_get_service(c);
 
 	node_read_lock(trans, b);
 	if (b->write_slot == slot)

@@ -144,7 +144,7 @@ void bch2_btree_rewrite_work(struct work_struct *work)
 
 	if (!test_bit(BCH_FS_replay_done, &c->flags) || !c->up.write_ref_get(c))
 		return;
-	trans = bch2_trans_get(c);
+	trans = bch2_trans_get_service(c);
 	while (!IS_ERR(trans) && (r = rewrite_pop(&c->btree.interior))) {
 		const int ret = lockrestart_do(trans,
 			bch2_btree_node_rewrite_pos(trans, r->btree_id, r->level, r->seq, r->pos));

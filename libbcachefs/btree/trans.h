@@ -21,6 +21,15 @@ void bch2_fs_btree_trans_init(struct bch_fs *c);
 struct btree_trans *__bch2_trans_get(struct bch_fs *c, const char *fn);
 #define bch2_trans_get(_c)	__bch2_trans_get(_c, __func__)
 
+/* For what must be finished once it has begun: no loop of it is interrupted. */
+#define bch2_trans_get_service(_c)						\
+({										\
+	struct btree_trans *service_trans = bch2_trans_get(_c);			\
+										\
+	service_trans->may_stop = false;					\
+	service_trans;								\
+})
+
 void bch2_trans_put(struct btree_trans *trans);
 u32 bch2_trans_begin(struct btree_trans *trans);
 
@@ -75,7 +84,7 @@ static inline bool bch2_trans_was_restarted(const struct btree_trans *trans, u32
 										\
 	do {									\
 		bch2_trans_begin(_trans);					\
-		lockrestart_ret = (_do);					\
+		lockrestart_ret = bch2_trans_interrupted(_trans) ?: (_do);	\
 	} while (bch2_err_matches(lockrestart_ret, BCH_ERR_transaction_restart)); \
 	lockrestart_ret;							\
 })

@@ -268,7 +268,7 @@ static int keys_apply(struct wb_flush *f)
 {
 	int ret;
 
-	f->trans = bch2_trans_get(f->c);
+	f->trans = bch2_trans_get_service(f->c);
 	bch2_trans_iter_init(f->trans, &f->iter, f->wb->btree_id, POS_MIN,
 			     BTREE_ITER_intent|BTREE_ITER_all_snapshots|BTREE_ITER_not_extents);
 	ret = fast_pass(f);

@@ -95,10 +95,15 @@ class Case:
         return out
 
     def compare_files(self, devs, scratch):
-        path = os.path.join(scratch, 'restored.tar')
-        with open(path, 'wb') as f:
-            run.bcachefs('restore', ':'.join(devs), '-', stdout=f, rc=0, timeout=300)
-        return tarcmp.compare_tar(manifest.load(self.base), path)
+        return compare_files(self.base, devs, scratch)
+
+
+def compare_files(name, devs, scratch):
+    """-> texts: where the files of an image differ from the manifest of fixture `name`."""
+    path = os.path.join(scratch, 'restored.tar')
+    with open(path, 'wb') as f:
+        run.bcachefs('restore', ':'.join(devs), '-', stdout=f, rc=0, timeout=300)
+    return tarcmp.compare_tar(manifest.load(name), path)
 
 
 def fsck(*args, devs, **kw):
