@@ -342,22 +342,6 @@ static int search_dev(struct bucket_search *s, u64 cursor)
 		: search_range(s, first, cursor);
 }
 
-/* In the regions preferred, if there is anything; else in the others. */
-static int search_any_region(struct bucket_search *s, u64 cursor)
-{
-	const enum bitmap_pref pref = s->pref;
-	int ret;
-
-	s->passed_over = 0;
-	ret = search_dev(s, cursor);
-	if (!ret && !s->ob && s->passed_over) {
-		s->pref = PREF_none;
-		ret = search_dev(s, cursor);
-		s->pref = pref;
-	}
-	return ret;
-}
-
 static int search(struct bucket_search *s)
 {
 	const enum bch_alloc_cursor which = s->data_type == BCH_DATA_btree
@@ -367,11 +351,10 @@ static int search(struct bucket_search *s)
 
 	bch2_trans_iter_init(s->trans, &s->alloc, BTREE_ID_alloc, POS(s->ca->dev_idx, 0),
 			     BTREE_ITER_no_updates);
-	ret = search_any_region(s, READ_ONCE(*cursor));
-	if (!ret && !s->ob && s->by_freespace && bch2_freespace_in_doubt(s->c)) {
-		/* what repairs the index may need a bucket itself */
-		s->by_freespace = false;
-		ret = search_any_region(s, s->ca->mi.first_bucket);
+	ret = search_dev(s, READ_ONCE(*cursor));
+	if (!ret && !s->ob && s->passed_over) {
+		s->pref = PREF_none;
+		ret = search_dev(s, READ_ONCE(*cursor));
 	}
 	bch2_trans_iter_exit(&s->alloc);
 

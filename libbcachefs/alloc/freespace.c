@@ -6,12 +6,9 @@
  * 1.37, by journal sequence number from 1.38. Which one applies is a property of
  * the filesystem, never guessed from a key.
  */
-#include <linux/bitops.h>
-
 #include "bcachefs.h"
 #include "alloc/alloc_keys.h"
 #include "alloc/freespace.h"
-#include "init/passes_format.h"
 
 /**
  * bch2_freespace_pos - where a free bucket is entered in the freespace btree
@@ -26,21 +23,6 @@ struct bpos bch2_freespace_pos(struct bpos bucket, const struct bch_alloc_v4 *a)
 	u64 genbits = alloc_gc_gen(a) >> 4;
 
 	return POS(bucket.inode, bucket.offset | genbits << FREESPACE_GENBITS_SHIFT);
-}
-
-/**
- * bch2_freespace_in_doubt - is freespace still to be compared with alloc keys?
- * @c:		filesystem
- *
- * Returns true while recovery has the pass check_alloc_info before it: until then
- * free buckets may be missing from the index, or all of it, and others be in it.
- */
-bool bch2_freespace_in_doubt(const struct bch_fs *c)
-{
-	const u64 pass = BIT_ULL(BCH_RECOVERY_PASS_check_alloc_info);
-
-	return test_bit(BCH_FS_in_recovery, &c->flags) &&
-		(c->recovery.passes_selected & pass) && !(c->recovery.passes_complete & pass);
 }
 
 /**

@@ -22,8 +22,6 @@ static inline struct bpos freespace_offset_to_bucket(u64 dev, u64 offset)
 	return POS(dev, offset & ~(~0ULL << FREESPACE_GENBITS_SHIFT));
 }
 
-bool bch2_freespace_in_doubt(const struct bch_fs *c);
-
 /* A need_discard entry, whichever layout it was found in. */
 struct need_discard_entry {
 	struct bpos		bucket;

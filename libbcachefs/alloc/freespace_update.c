@@ -20,8 +20,7 @@ static int freespace_presence_check(struct btree_trans *trans, struct bkey_s_c k
 {
 	int ret = 0;
 
-	/* a check that is still to come says more, and repairs */
-	if ((k.k->type == KEY_TYPE_set) != set || bch2_freespace_in_doubt(trans->c))
+	if ((k.k->type == KEY_TYPE_set) != set)
 		return 0;
 
 	log_fsck_err_trans(trans, freespace_key_wrong,
