@@ -149,6 +149,21 @@ static void add_worker(struct workqueue_struct *wq)
 	wq->nr_workers++;
 }
 
+static void queue_init(struct workqueue_struct *wq, int max_active)
+{
+	pthread_mutex_init(&wq->lock, NULL);
+	pthread_cond_init(&wq->more, NULL);
+	pthread_cond_init(&wq->done, NULL);
+	INIT_LIST_HEAD(&wq->pending);
+	INIT_LIST_HEAD(&wq->workers);
+	wq->max_workers = max_active ? min(max_active, WQ_MAX_ACTIVE) : DEFAULT_WORKERS;
+	wq->next_seq = 1;
+
+	pthread_mutex_lock(&living_lock);
+	list_add(&wq->link, &living_queues);
+	pthread_mutex_unlock(&living_lock);
+}
+
 /**
  * alloc_workqueue - a queue
  * @fmt:	name
@@ -165,17 +180,7 @@ struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, in
 	va_start(args, max_active);
 	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
 	va_end(args);
-	pthread_mutex_init(&wq->lock, NULL);
-	pthread_cond_init(&wq->more, NULL);
-	pthread_cond_init(&wq->done, NULL);
-	INIT_LIST_HEAD(&wq->pending);
-	INIT_LIST_HEAD(&wq->workers);
-	wq->max_workers = max_active ? min(max_active, WQ_MAX_ACTIVE) : DEFAULT_WORKERS;
-	wq->next_seq = 1;
-
-	pthread_mutex_lock(&living_lock);
-	list_add(&wq->link, &living_queues);
-	pthread_mutex_unlock(&living_lock);
+	queue_init(wq, max_active);
 	return wq;
 }
 
@@ -601,10 +606,14 @@ struct workqueue_struct *shim_system_wq(int which)
 	struct workqueue_struct *wq;
 
 	pthread_mutex_lock(&lock);
-	if (!system_queues[which])
-		system_queues[which] = alloc_workqueue("%s", 0, 0, names[which]);
+	/* they are always there */
+	if (!system_queues[which]) {
+		wq = kzalloc(sizeof(*wq), GFP_KERNEL|__GFP_NOFAIL);
+		strcpy(wq->name, names[which]);
+		queue_init(wq, 0);
+		system_queues[which] = wq;
+	}
 	wq = system_queues[which];
-	BUG_ON(!wq);
 	pthread_mutex_unlock(&lock);
 	return wq;
 }

@@ -152,12 +152,12 @@ enum bitmap_pref {
 
 static bool region_marked(const struct bch_dev *ca, u64 region)
 {
-	return region < 64 && (ca->mi.btree_allocated_bitmap >> region & 1);
+	return region < 64 && (READ_ONCE(ca->mi.btree_allocated_bitmap) >> region & 1);
 }
 
 static bool bucket_preferred(const struct bch_dev *ca, u64 bucket, enum bitmap_pref pref)
 {
-	const unsigned shift = ca->mi.btree_bitmap_shift;
+	const unsigned shift = READ_ONCE(ca->mi.btree_bitmap_shift);
 	const u64 first = bucket_to_sector(ca, bucket) >> shift;
 	const u64 last = (bucket_to_sector(ca, bucket + 1) - 1) >> shift;
 
@@ -180,7 +180,7 @@ static bool bucket_preferred(const struct bch_dev *ca, u64 bucket, enum bitmap_p
  */
 static u64 next_preferred(const struct bch_dev *ca, u64 bucket, u64 end, enum bitmap_pref pref)
 {
-	const unsigned shift = ca->mi.btree_bitmap_shift;
+	const unsigned shift = READ_ONCE(ca->mi.btree_bitmap_shift);
 
 	while (bucket < end && !bucket_preferred(ca, bucket, pref)) {
 		/* The first region in the way ends where the next bucket may begin. */

@@ -23,6 +23,7 @@
 #include "alloc/discard.h"
 #include "alloc/disk_reservation.h"
 #include "alloc/foreground.h"
+#include "btree/commit.h"
 #include "btree/extent_entries.h"
 #include "btree/iter.h"
 #include "btree/locking.h"
@@ -514,7 +515,7 @@ void bch2_alloc_sectors_done(struct btree_trans *trans, struct write_point *wp)
  * @k:		pointer key that gets the pointers
  * @sectors:	size of a node; at most that of a bucket
  * @nr_replicas: durability wanted; less is taken if there is no more
- * @watermark:	in the low three bits
+ * @watermark:	in the low three bits; BCH_TRANS_COMMIT_journal_reclaim may be set
  * @ob:		gets the buckets, which stay open until it is put
  *
  * Return: as bch2_alloc_sectors_start().
@@ -538,6 +539,14 @@ int bch2_alloc_btree_ptrs(struct btree_trans *trans, struct bkey_i *k, unsigned 
 	};
 	struct write_point *wp;
 	int ret;
+
+	/*
+	 * Replay's first pass leaves what cannot go on at once to its second one, which
+	 * may use reserves (spec 22 9.3): nothing becomes free before it is done.
+	 */
+	if (trans->replay_unfinished && watermark & BCH_TRANS_COMMIT_journal_reclaim &&
+	    req.watermark < BCH_WATERMARK_reclaim)
+		req.flags |= BCH_ALLOC_nowait;
 
 	bkey_for_each_ptr(ptrs, ptr)
 		__set_bit(EXTENT_PTR_DEV(ptr), have.d);

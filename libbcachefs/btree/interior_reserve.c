@@ -228,7 +228,9 @@ struct btree_builder *btree_update_start(struct btree_trans *trans, unsigned btr
 	/* one for the maker: the update cannot end before it is published */
 	atomic_set(&bld->as->nr_writing, 1);
 
-	ret = builder_fill(trans, bld, nr_nodes, watermark);
+	/* whoever must not wait for the journal does not wait for buckets either */
+	ret = builder_fill(trans, bld, nr_nodes,
+			   watermark | (commit_flags & BCH_TRANS_COMMIT_journal_reclaim));
 	if (ret) {
 		btree_update_abandon(c, bld);
 		return ERR_PTR(ret);

@@ -43,7 +43,8 @@ static int node_pin_flush(struct bch_fs *c, struct btree *b, unsigned slot)
 	struct btree_trans *trans = bch2_trans_get_service(c);
 
 	node_read_lock(trans, b);
-	if (b->write_slot == slot)
+	/* whoever begins a write flips it; then this slot is being written */
+	if (READ_ONCE(b->write_slot) == slot)
 		bch2_btree_node_write(c, b, BTREE_WRITE_journal_reclaim, 0);
 	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_read);
 	bch2_trans_put(trans);

@@ -85,7 +85,7 @@ static void dirty_list_del(struct bch_fs *c, struct btree *b)
 
 	mutex_lock(&ws->lock);
 	list_del_init(&b->write_list);
-	ws->nr_dirty--;
+	WRITE_ONCE(ws->nr_dirty, ws->nr_dirty - 1);
 	mutex_unlock(&ws->lock);
 }
 
@@ -116,7 +116,7 @@ void bch2_btree_node_write(struct bch_fs *c, struct btree *b, enum btree_write_t
 	w->b	= b;
 	w->slot	= b->write_slot;
 	w->type	= type;
-	b->write_slot ^= 1;
+	WRITE_ONCE(b->write_slot, w->slot ^ 1);
 	bch2_btree_node_write_collect(c, b, w);
 	if (w->sectors)
 		copies_init(c, b, w);
@@ -219,7 +219,7 @@ void bch2_btree_node_set_dirty(struct bch_fs *c, struct btree *b)
 	was = test_and_set_bit(BTREE_NODE_dirty, &b->flags);
 	if (!was) {
 		list_add_tail(&b->write_list, &ws->dirty);
-		ws->nr_dirty++;
+		WRITE_ONCE(ws->nr_dirty, ws->nr_dirty + 1);
 		if (unlikely(too_many_dirty(c)))
 			queue_work(ws->complete_wq, &ws->reclaim_work);
 	}
