@@ -264,14 +264,14 @@ static void format_one(void)
 
 static void format_writes(void **state)
 {
-	sweep(format_one, WRITE, false, 20);
-	sweep(format_one, WRITE, true, 10);
+	sweep(format_one, WRITE, false, 10);
+	sweep(format_one, WRITE, true, 4);
 }
 
 static void format_allocations(void **state)
 {
-	sweep(format_one, ALLOC, false, 30);
-	sweep(format_one, ALLOC, true, 10);
+	sweep(format_one, ALLOC, false, 10);
+	sweep(format_one, ALLOC, true, 4);
 }
 
 /* --- keys --- */
@@ -373,14 +373,14 @@ static void stop_one(void)
 
 static void stop_writes(void **state)
 {
-	sweep(stop_one, WRITE, false, 30);
-	sweep(stop_one, WRITE, true, 10);
+	sweep(stop_one, WRITE, false, 10);
+	sweep(stop_one, WRITE, true, 4);
 }
 
 static void stop_allocations(void **state)
 {
-	sweep(stop_one, ALLOC, false, 20);
-	sweep(stop_one, ALLOC, true, 10);
+	sweep(stop_one, ALLOC, false, 8);
+	sweep(stop_one, ALLOC, true, 4);
 }
 
 /* --- full --- */
