@@ -33,6 +33,8 @@ struct reconcile_check {
 	/* Of the walk that goes on: a btree and those that follow from it. */
 	struct btree_iter	iters[RECONCILE_WORK_NR];
 
+	u64			nodes_changed;	/* pointers to nodes, in this round */
+
 	/* All versions of inode inum, ascending snapshot; 0: none loaded. */
 	u64			inum;
 	DARRAY(struct reconcile_inode_version) versions;

@@ -51,10 +51,7 @@ static int node_key_change(struct reconcile_check *x, struct bkey_i *n,
 	return ret ?: ch->set_idx ? bch2_reconcile_node_set_idx(x->c, bkey_i_to_s(n), ch->idx) : 0;
 }
 
-/*
- * The trigger makes entry and pointer agree; it runs even if the pointer stays as
- * it is. The pointer @k was computed from must not have changed.
- */
+/* The pointer that was looked at must be the current one. */
 static int node_update(struct reconcile_check *x, unsigned btree, unsigned level,
 		       const struct bkey_i *k, const struct node_change *ch)
 {
@@ -76,8 +73,7 @@ static int node_update(struct reconcile_check *x, unsigned btree, unsigned level
 
 	bkey_copy(&n.key, k);
 	ret   = node_key_change(x, &n.key, ch) ?:
-		bch2_btree_node_update_key(x->trans, &iter, b, &n.key,
-					   BCH_TRANS_COMMIT_no_skip_noops, false);
+		bch2_btree_node_update_key(x->trans, &iter, b, &n.key, 0, false);
 out:
 	bch2_trans_iter_exit(&iter);
 	return ret;
@@ -94,15 +90,15 @@ static void node_to_text(struct printbuf *out, struct bch_fs *c, unsigned btree,
 }
 
 static int no_entry_report(struct reconcile_check *x, unsigned btree, unsigned level,
-			   const struct bkey_i *k, bool wants)
+			   const struct bkey_i *k, unsigned class)
 {
 	CLASS(printbuf, buf)();
-	const struct node_change ch = { .set_idx = false };
+	struct node_change ch = { .set_idx = true };
 	bool fix;
 	int ret = 0;
 
 	node_to_text(&buf, x->c, btree, level, k);
-	if (wants)
+	if (class)
 		fix = fsck_err_trans(x->trans, btree_ptr_with_no_reconcile_bp,
 				     "pointer to a node that needs work is not in reconcile_scan\n"
 				     "%s", printbuf_str(&buf));
@@ -110,8 +106,12 @@ static int no_entry_report(struct reconcile_check *x, unsigned btree, unsigned l
 		fix = fsck_err_trans(x->trans, btree_ptr_with_bad_reconcile_bp,
 				     "pointer to a node that needs no work has a number in "
 				     "reconcile_scan\n%s", printbuf_str(&buf));
-	if (fix)
-		ret = node_update(x, btree, level, k, &ch) ?: 1;
+	if (!fix)
+		return 0;
+	if (class)
+		ret = bch2_reconcile_node_entry_create(x->trans, btree, level, k->k.p, class,
+						       &ch.idx);
+	ret = ret ?: node_update(x, btree, level, k, &ch) ?: 1;
 fsck_err:
 	return ret;
 }
@@ -227,24 +227,54 @@ static int opts_check(struct reconcile_check *x, unsigned btree, unsigned level,
 
 /* --- all pointers --- */
 
+/* Level of the root as it is in memory, or -1; what describes it follows later. */
+static int root_level(struct bch_fs *c, unsigned btree)
+{
+	const struct btree_root *r = &c->btree.roots[btree];
+	int level;
+
+	spin_lock(&c->btree.root_lock);
+	level = r->b && !r->fake && !r->error ? r->b->level : -1;
+	spin_unlock(&c->btree.root_lock);
+	return level;
+}
+
+/*
+ * The pointer to the root. The one in struct btree_root follows with the journal;
+ * the node has it as it is now. 1: found, 0: it is not at @level any more.
+ */
+static int root_key_get(struct reconcile_check *x, unsigned btree, unsigned level,
+			struct bkey_buf *k)
+{
+	struct btree_iter iter;
+	struct btree *b;
+	int ret;
+
+	bch2_trans_node_iter_init(x->trans, &iter, btree, SPOS_MAX, 0, level - 1, 0);
+	ret = bch2_btree_iter_traverse(&iter);
+	if (ret)
+		goto out;
+	b = bch2_btree_iter_leaf(&iter);
+	if (b && bch2_btree_iter_root_level(&iter) == level - 1 &&
+	    bkey_type_has_ptrs(b->key.k.type)) {
+		bkey_copy(k->k, &b->key);
+		ret = 1;
+	}
+out:
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
 /* A pointer as it is now; level: that it lives at. 1: found, 0: gone, or an error. */
 static int node_key_get(struct reconcile_check *x, unsigned btree, unsigned level,
 			struct bpos pos, bool root, struct bkey_buf *k)
 {
-	struct btree_root *r = &x->c->btree.roots[btree];
 	struct btree_iter iter;
 	struct bkey_s_c found;
-	int ret = 0;
+	int ret;
 
-	if (root) {
-		spin_lock(&x->c->btree.root_lock);
-		if (!r->fake && !r->error && r->key.k.u64s > BKEY_U64s && r->level + 1 == level) {
-			bkey_copy(k->k, &r->key);
-			ret = 1;
-		}
-		spin_unlock(&x->c->btree.root_lock);
-		return ret;
-	}
+	if (root)
+		return root_key_get(x, btree, level, k);
 
 	bch2_trans_node_iter_init(x->trans, &iter, btree, pos, 0, level,
 				  BTREE_ITER_all_snapshots);
@@ -277,8 +307,11 @@ static int node_check(struct reconcile_check *x, unsigned btree, unsigned level,
 	int ret = 1;
 
 	bch2_bkey_buf_init(&k);
-	for (unsigned i = 0; ret > 0 && i < NODE_ROUNDS_MAX; i++)
+	for (unsigned i = 0; ret > 0 && i < NODE_ROUNDS_MAX; i++) {
 		ret = lockrestart_do(x->trans, node_round(x, btree, level, pos, root, &k));
+		if (ret > 0)
+			x->nodes_changed++;
+	}
 	bch2_bkey_buf_exit(&k);
 	wb_maybe_flush_inc(&x->wb);
 	return min(ret, 0);
@@ -311,24 +344,50 @@ static int level_check(struct reconcile_check *x, unsigned btree, unsigned level
 	return ret;
 }
 
+static int all_nodes_check(struct reconcile_check *x)
+{
+	int ret = 0;
+
+	for (unsigned btree = 0; !ret && btree < BTREE_ID_NR_MAX; btree++) {
+		const int root = root_level(x->c, btree);
+
+		if (root < 0)
+			continue;
+		ret = node_check(x, btree, root + 1, POS_MIN, true);
+		for (int level = root; !ret && level; --level)
+			ret = level_check(x, btree, level);
+	}
+	return ret;
+}
+
+/* What was repaired so far goes to its btrees, and may need nodes there. */
+static int settle(struct reconcile_check *x)
+{
+	int ret;
+
+	if (x->c->opts.nochanges || !x->trans->commit_count)
+		return 0;
+	ret = bch2_btree_write_buffer_flush_sync(x->trans);
+	bch2_trans_unlock_long(x->trans);
+	bch2_btree_interior_updates_flush(x->c);
+	return ret;
+}
+
 /**
  * bch2_reconcile_check_nodes - compare pointers to nodes with options and entries
  * @x:	check
  *
- * Return: 0 or an error.
+ * Repairs make new nodes; these are looked at, too. Return: 0 or an error.
  */
 int bch2_reconcile_check_nodes(struct reconcile_check *x)
 {
 	int ret = 0;
 
-	for (unsigned btree = 0; !ret && btree < BTREE_ID_NR_MAX; btree++) {
-		const struct btree_root *r = &x->c->btree.roots[btree];
-
-		if (!r->alive || !r->b)
-			continue;
-		ret = node_check(x, btree, r->level + 1, POS_MIN, true);
-		for (unsigned level = r->level; !ret && level; --level)
-			ret = level_check(x, btree, level);
+	for (unsigned i = 0; !ret && i < NODE_ROUNDS_MAX; i++) {
+		x->nodes_changed = 0;
+		ret = settle(x) ?: all_nodes_check(x);
+		if (!x->nodes_changed)
+			break;
 	}
 	return ret;
 }
@@ -361,15 +420,14 @@ fsck_err:
 static int pointer_refers(struct reconcile_check *x, const struct bch_backpointer *bp,
 			  struct bpos scan, struct bkey_buf *k)
 {
-	const struct btree_root *r;
-	int ret;
+	int root, ret;
 
 	if (bp->btree_id >= BTREE_ID_NR_MAX)
 		return 0;
-	r = &x->c->btree.roots[bp->btree_id];
-	if (!r->alive || !r->b || bp->level > r->level + 1)
+	root = root_level(x->c, bp->btree_id);
+	if (root < 0 || bp->level > root + 1)
 		return 0;
-	ret = node_key_get(x, bp->btree_id, bp->level, bp->pos, bp->level == r->level + 1, k);
+	ret = node_key_get(x, bp->btree_id, bp->level, bp->pos, bp->level == root + 1, k);
 	if (ret <= 0)
 		return ret;
 	return bpos_eq(k->k->k.p, bp->pos) &&

@@ -77,7 +77,8 @@ class Case:
         for line in self.damage.split('\n'):
             if line.startswith('!'):
                 flush()
-                run.bcachefs(*shlex.split(line[1:]), *devs, rc=0)
+                rc, cmd = re.match(r'!(\d*)(.*)', line).groups()
+                run.bcachefs(*shlex.split(cmd), *devs, rc=int(rc or 0))
             else:
                 script.append(line)
         flush()
