@@ -172,16 +172,46 @@ static bool accounting_version_needed(struct bkey_validate_context from)
 		((from.flags & BCH_VALIDATE_write) && from.from == BKEY_VALIDATE_journal);
 }
 
-/*
- * While an upgrade replaces names of before 1.15, both orders are met: an old name
- * begins with what is the zeros at the end of a new one (spec 41 §2.2).
- */
-static bool name_is_old(const struct bch_fs *c, const struct disk_accounting_pos *acc)
+/* Could this be a name that somebody has written? */
+static bool name_plausible(const struct disk_accounting_pos *acc)
 {
-	return c && c->accounting.names_new &&
-		c->sb.version_upgrade_complete < BCH_VERSION(1, 15) &&
-		acc->type == BCH_DISK_ACCOUNTING_nr_inodes &&
-		memchr_inv(acc, 0, sizeof(*acc));
+	if (acc->type >= BCH_DISK_ACCOUNTING_TYPE_NR ||
+	    (acc->type == BCH_DISK_ACCOUNTING_replicas &&
+	     (!acc->replicas.nr_devs || acc->replicas.nr_devs > ACCOUNTING_DEVS_MAX)))
+		return false;
+	return acc->type == BCH_DISK_ACCOUNTING_inum ||
+		acc->type == BCH_DISK_ACCOUNTING_dev_leaving ||
+		!memchr_inv((const u8 *) acc + name_bytes(acc), 0, sizeof(*acc) - name_bytes(acc));
+}
+
+/**
+ * bch2_accounting_pos_is_old - is a name stored in the byte order of before 1.15?
+ * @pos:	position in the accounting btree of a filesystem that is upgraded
+ *
+ * An upgrade that was interrupted leaves names of both orders (spec 41 §2.2). Read
+ * the wrong way, a name begins with the zeros that are at its end.
+ */
+bool bch2_accounting_pos_is_old(struct bpos pos)
+{
+	struct disk_accounting_pos acc;
+
+	bch2_accounting_pos_decode(&acc, pos, true);
+	if (!name_plausible(&acc))
+		return true;
+	bch2_accounting_pos_decode(&acc, pos, false);
+	return name_plausible(&acc) && !bpos_eq(bch2_accounting_pos_encode(&acc), pos);
+}
+
+/* Is this a name in the other order, while an upgrade replaces one by the other? */
+static bool name_of_other_order(const struct bch_fs *c, struct bpos pos)
+{
+	struct disk_accounting_pos acc;
+
+	if (!c || !c->recovery.upgrade_from || c->recovery.upgrade_from >= BCH_VERSION(1, 15) ||
+	    c->sb.version_upgrade_complete >= BCH_VERSION(1, 15))
+		return false;
+	bch2_accounting_pos_decode(&acc, pos, !bch2_accounting_pos_reversed(c));
+	return name_plausible(&acc);
 }
 
 /**
@@ -200,7 +230,7 @@ int bch2_accounting_validate(struct bch_fs *c, struct bkey_s_c k,
 	int ret = 0;
 
 	bch2_accounting_pos_decode(&acc, k.k->p, bch2_accounting_pos_reversed(c));
-	if (acc.type >= BCH_DISK_ACCOUNTING_TYPE_NR || name_is_old(c, &acc))
+	if (acc.type >= BCH_DISK_ACCOUNTING_TYPE_NR || name_of_other_order(c, k.k->p))
 		return 0;
 
 	bkey_fsck_err_on(accounting_version_needed(from) &&

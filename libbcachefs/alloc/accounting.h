@@ -14,6 +14,7 @@ struct bkey_validate_context;
 struct printbuf;
 
 bool bch2_accounting_pos_reversed(const struct bch_fs *c);
+bool bch2_accounting_pos_is_old(struct bpos pos);
 void bch2_accounting_pos_decode(struct disk_accounting_pos *acc, struct bpos pos, bool reversed);
 struct bpos bch2_accounting_pos_encode(const struct disk_accounting_pos *acc);
 unsigned int bch2_accounting_type_nr_counters(unsigned int type);

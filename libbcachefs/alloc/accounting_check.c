@@ -215,6 +215,7 @@ int bch2_accounting_gc_start(struct bch_fs *c)
 	down_write(&a->lock);
 	gc_set_clear(c);
 	a->gc_running = true;
+	a->gc_all |= a->names_new;
 	up_write(&a->lock);
 
 	for_each_member_device(c, ca)
@@ -266,6 +267,48 @@ fsck_err:
 	return ret;
 }
 
+/* What the btree holds, and what this start has added to it. */
+static int counters_stored(struct btree_trans *trans, struct bpos pos, s64 *v)
+{
+	struct btree_iter iter;
+	struct bkey_s_c k;
+	int ret;
+
+	memset(v, 0, sizeof(*v) * BCH_ACCOUNTING_MAX_COUNTERS);
+	bch2_trans_iter_init(trans, &iter, BTREE_ID_accounting, pos, BTREE_ITER_all_snapshots);
+	k = bch2_btree_iter_peek_slot(&iter);
+	ret = bkey_err(k);
+	for (unsigned int i = 0; !ret && k.k->type == KEY_TYPE_accounting &&
+	     i < BCH_ACCOUNTING_MAX_COUNTERS; i++)
+		v[i] = bch2_accounting_counter(k, i);
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+/*
+ * Counters that are not mirrored are trusted, unless an upgrade has deleted all of
+ * them (spec 41 §2.2): those of snapshots decide about their deletion.
+ */
+static int restore_unmirrored(struct btree_trans *trans, const struct accounting_mem_entry *e)
+{
+	s64 gc[BCH_ACCOUNTING_MAX_COUNTERS], d[BCH_ACCOUNTING_MAX_COUNTERS];
+	bool differs = false;
+	int ret;
+
+	if (!trans->c->accounting.names_new || e->acc.type >= BCH_DISK_ACCOUNTING_TYPE_NR)
+		return 0;
+	ret = lockrestart_do(trans, counters_stored(trans, e->pos, d));
+	if (ret)
+		return ret;
+
+	counters_get(e, BCH_ACCOUNTING_gc, gc);
+	for (unsigned int i = 0; i < ARRAY_SIZE(d); i++) {
+		d[i] = gc[i] - d[i];
+		differs |= d[i] != 0;
+	}
+	return differs ? commit_delta(trans, e->pos, d, e->nr_counters) : 0;
+}
+
 /**
  * bch2_accounting_gc_done - compare the recount with the live counters
  * @trans:	transaction without pending updates; everything has been counted
@@ -283,6 +326,8 @@ int bch2_accounting_gc_done(struct btree_trans *trans)
 	for (; !ret && bch2_accounting_mem_next(c, pos, &e); pos = bpos_successor(e.pos)) {
 		if (bch2_accounting_is_mem(e.acc.type))
 			ret = fix_mismatch(trans, &e);
+		else
+			ret = restore_unmirrored(trans, &e);
 		if (bpos_eq(e.pos, SPOS_MAX))
 			break;
 	}

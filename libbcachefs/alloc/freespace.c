@@ -32,11 +32,13 @@ struct bpos bch2_freespace_pos(struct bpos bucket, const struct bch_alloc_v4 *a)
  * Returns true for positions by journal sequence number: version 1.38 or later
  * (spec 42 §3). That is what is written from the moment on that the version says
  * so; what an upgrade finds of the old layout is removed by check_alloc_info, and
- * harmless until then, because the alloc key decides (spec 22 §12.7).
+ * harmless until then, because the alloc key decides (spec 22 §12.7). A start that
+ * only looks, without recovery, finds what the last complete upgrade left.
  */
 bool bch2_need_discard_by_seq(const struct bch_fs *c)
 {
-	return c->sb.version >= BCH_VERSION(1, 38);
+	return c->sb.version_upgrade_complete >= BCH_VERSION(1, 38) ||
+		(c->sb.version >= BCH_VERSION(1, 38) && !c->opts.norecovery);
 }
 
 /**

@@ -145,18 +145,15 @@ static int old_names(struct btree_trans *trans, darray_pos *old)
 {
 	return for_each_btree_key(trans, iter, BTREE_ID_accounting, POS_MIN,
 				  BTREE_ITER_all_snapshots|BTREE_ITER_prefetch|
-				  BTREE_ITER_skip_bad, k, ({
-		struct disk_accounting_pos acc;
-
-		bch2_accounting_pos_decode(&acc, k.k->p, false);
-		/* some are the same both ways */
-		bpos_eq(bch2_accounting_pos_encode(&acc), k.k->p) ? 0 : darray_push(old, k.k->p);
-	}));
+				  BTREE_ITER_skip_bad, k,
+				  bch2_accounting_pos_is_old(k.k->p)
+					? darray_push(old, k.k->p) : 0);
 }
 
 /*
  * The upgrade counts everything anew, under today's names: the old ones go, and what
- * the journal has to add to them.
+ * the journal has to add to any. What an upgrade that was interrupted has written
+ * stays as it is in the btree, to be compared with the count.
  */
 static int forget_old_names(struct bch_fs *c, struct btree_trans *trans)
 {
