@@ -196,7 +196,7 @@ static int commit_gens(struct btree_trans *trans, struct bkey_i_bucket_gens *g)
 
 static void start_gens(struct bkey_i_bucket_gens *g, struct bpos pos)
 {
-	memset(g, 0, sizeof(*g));
+	bkey_init(&g->k);
 	bkey_bucket_gens_init(&g->k_i);
 	g->k.p = pos;
 }

@@ -78,6 +78,7 @@ static void fs_close(struct fs *f)
 	struct stat st;
 
 	clear_bit(BCH_FS_in_fsck, &f->c->flags);
+	assert_false(test_bit(BCH_FS_emergency_ro, &f->c->flags));
 	bch2_fs_stop(f->c);
 	for (unsigned i = 0; i < f->nr; i++) {
 		assert_int_equal(stat(f->path[i], &st), 0);
@@ -473,6 +474,8 @@ static void gens_made_anew(struct fs *f)
 	assert_int_equal(bch2_btree_delete_range(f->c, BTREE_ID_bucket_gens, POS_MIN, POS_MAX, 0),
 			 0);
 	run(f, bch2_bucket_gens_init, WANT());
+	if (!f->nochanges)
+		assert_int_equal(bch2_journal_flush(f->c), 0);
 	all_is_well(f);
 }
 
