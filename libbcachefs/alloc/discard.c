@@ -403,6 +403,31 @@ static bool go_on(const struct discard_run *r)
 		(!r->background || test_bit(BCH_FS_rw, &r->c->flags));
 }
 
+static bool space_is_short(struct bch_fs *c, unsigned times)
+{
+	for_each_online_member(c, ca)
+		if (dev_writable(ca) &&
+		    bch2_dev_buckets(ca, BCH_DATA_free) <
+		    times * bch2_dev_buckets_reserved(ca, BCH_WATERMARK_stripe))
+			return true;
+	return false;
+}
+
+/*
+ * What is left in the journal belongs to those who make room there; thousands of
+ * discards would leave them none. Unless nothing goes on without free buckets: the
+ * rest comes after one of the next flushes, or in the next round of going read-only.
+ */
+static bool leave_journal_alone(const struct discard_run *r)
+{
+	return bch2_journal_watermark_low(r->c) && !space_is_short(r->c, 1);
+}
+
+static bool scan_on(const struct discard_run *r)
+{
+	return go_on(r) && !leave_journal_alone(r);
+}
+
 static int scan(struct discard_run *r)
 {
 	struct discard_batch *b = kzalloc(sizeof(*b), GFP_KERNEL);
@@ -413,12 +438,12 @@ static int scan(struct discard_run *r)
 	get_limits(r);
 	r->seen = r->waiting = 0;
 
-	while (!ret && !b->end && go_on(r)) {
+	while (!ret && !b->end && scan_on(r)) {
 		bch2_trans_begin(r->trans);
 		ret = read_batch(r, b);
 		bch2_trans_unlock_long(r->trans);
 		r->seen += b->nr;
-		for (unsigned i = 0; i < b->nr && !ret && go_on(r); i++)
+		for (unsigned i = 0; i < b->nr && !ret && scan_on(r); i++)
 			ret = discard_bucket(r, b->bucket[i]) ?: finish_done(r);
 	}
 	kfree(b);
@@ -441,16 +466,6 @@ static void run_init(struct discard_run *r, struct bch_fs *c, unsigned in_flight
 
 /* --- what to do when little was found --- */
 
-static bool space_is_short(struct bch_fs *c, unsigned times)
-{
-	for_each_online_member(c, ca)
-		if (dev_writable(ca) &&
-		    bch2_dev_buckets(ca, BCH_DATA_free) <
-		    times * bch2_dev_buckets_reserved(ca, BCH_WATERMARK_stripe))
-			return true;
-	return false;
-}
-
 static u64 buckets_waiting(struct bch_fs *c)
 {
 	u64 nr = 0;
@@ -465,7 +480,7 @@ static bool scan_again(struct discard_run *r, bool urgent)
 {
 	struct bch_fs *c = r->c;
 
-	if (!go_on(r) || (!urgent && !space_is_short(c, 2)))
+	if (!scan_on(r) || (!urgent && !space_is_short(c, 2)))
 		return false;
 	if (bch2_discards_advance_rewind_limit(c, r->trans) || r->waiting)
 		bch2_journal_flush_seq_async(c, bch2_journal_cur_seq(c));
@@ -535,7 +550,7 @@ static void discard_fast_work_fn(struct work_struct *work)
 	run_init(&r, c, DISCARDS_IN_FLIGHT_FAST, true);
 	get_limits(&r);
 	for_each_online_member(c, ca)
-		while (!ret && go_on(&r) && fast_pop(ca, &bucket))
+		while (!ret && scan_on(&r) && fast_pop(ca, &bucket))
 			ret = discard_bucket(&r, POS(ca->dev_idx, bucket)) ?: finish_done(&r);
 	report(c, finish_all(&r) ?: ret);
 	bch2_trans_put(r.trans);
