@@ -208,7 +208,11 @@ static u32 generation(struct btree *const *src, unsigned nr)
 	return ret;
 }
 
-/* A new node [@min, @max] with what the sources have there. False: too much. */
+/*
+ * A new node [@min, @max] with what the sources have there. False: too much, or it
+ * would soon be split again: one format for all can pack keys less well than the
+ * sources' own did, whose words the plan is made of.
+ */
 static bool build_node(const struct merge *m, struct btree_builder *bld,
 		       struct btree *const *src, unsigned nr, struct bpos min, struct bpos max)
 {
@@ -230,7 +234,7 @@ static bool build_node(const struct merge *m, struct btree_builder *bld,
 	for (unsigned i = 0; i < nr; i++)
 		btree_update_copy_keys(n, &r[i]);
 	btree_update_node_filled(m->c, n);
-	return true;
+	return bch2_btree_node_live_u64s(n) <= bch2_btree_node_max_u64s(m->c) * 3 / 4;
 }
 
 /* Is a position used again by a new node? Else its pointer must be deleted. */
