@@ -294,6 +294,12 @@ void bch2_fs_read_only(struct bch_fs *c)
 		return;
 	}
 
+	/*
+	 * Replay has failed: its entries stay, and what others wait for never comes. It
+	 * ends as with a loss of power, and the next start replays all of it.
+	 */
+	if (test_bit(BCH_FS_was_rw, &c->flags) && !test_bit(BCH_FS_replay_done, &c->flags))
+		bch2_journal_halt(c);
 	write_refs_end(c);
 	bch2_discards_flush(c);
 	bch2_fs_allocator_stop(c);
