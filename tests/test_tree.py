@@ -31,6 +31,12 @@ def test_style():
 
 
 @pytest.mark.tree
+def test_rules_are_cited():
+    rc, out = tool('check-rules.py')
+    assert rc == 0, out
+
+
+@pytest.mark.tree
 def test_core_needs_only_the_shim():
     rc, out = tool('check-symbols.sh', run.BUILD)
     assert rc == 0, out

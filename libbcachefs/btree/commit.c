@@ -216,7 +216,10 @@ static int lock_nodes(struct commit *x)
 		}
 		if (i->leaf == prev)
 			continue;
-		/* cures, and whatever else dropped locks, end here if it made a difference */
+		/*
+		 * Cures, and whatever else dropped locks, end here if it made a difference:
+		 * what was read of node and overlay is still so (SY-5).
+		 */
 		if (bch2_btree_iter_leaf(i->iter) != i->leaf ||
 		    test_bit(BTREE_NODE_dead, &i->leaf->flags) ||
 		    six_lock_seq(&i->leaf->six) != i->leaf_seq)

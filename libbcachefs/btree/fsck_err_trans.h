@@ -7,7 +7,8 @@
  *   when what was read may have changed meanwhile, the macros jump to fsck_err
  *   with the restart in ret, like with any other reason to give up;
  * - an attempt that is repeated after a restart, for whatever reason it was, gets
- *   the answers of the one before: nothing is counted, printed or asked twice;
+ *   the answers of the one before: nothing is counted, printed or asked twice (FC-6
+ *   of spec 22);
  * - a repair is named in the journal, with the commit that makes it.
  *
  *	if (fsck_err_on_trans(bad, trans, alloc_key_gen_wrong, "...", ...)) {

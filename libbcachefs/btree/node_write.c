@@ -159,8 +159,8 @@ void bch2_btree_node_write_fatal(struct bch_fs *c, const struct btree *b, const 
  * bch2_btree_node_write_done - all copies of a write have ended
  * @work:	of a struct btree_node_write
  *
- * Commits the change of the pointer, drops the pin, starts the next write if one
- * is wanted. A write that failed with the journal dead ends in the same way (NW-2).
+ * Commits the change of the pointer, drops the pin - not before, PC-8 - starts the
+ * next write if one is wanted. A write that failed with the journal dead ends in the same way (NW-2).
  */
 void bch2_btree_node_write_done(struct work_struct *work)
 {

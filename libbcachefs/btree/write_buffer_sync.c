@@ -205,7 +205,10 @@ static bool flushed_for(const struct wb_maybe_flush *f, const struct btree_trans
  * @f:			state of the check's loop
  *
  * 0: the error is real. -BCH_ERR_transaction_restart_write_buffer_flush: the buffer
- * was flushed; the check begins again. Or another error. Spec 22 section 5.2.
+ * was flushed; the check begins again, and reads everything anew (FC-1, FC-2). A
+ * commit of @trans, as of a repair, makes what was flushed before void (FC-4). Also
+ * if nothing is to be repaired; without a journal nothing is buffered (FC-8). Or
+ * another error. Spec 22 section 5.2.
  */
 int bch2_btree_write_buffer_maybe_flush(struct btree_trans *trans, struct bkey_s_c referring_k,
 					struct wb_maybe_flush *f)
