@@ -46,6 +46,8 @@ struct bch_fs_btree {
 #ifdef CONFIG_BCACHEFS_TESTS
 	/* Commits do not mark what buffered updates supersede (spec 22 11.2). */
 	bool			test_no_overlay_sync;
+	/* Replay ends with an error when it begins. */
+	bool			test_replay_fails;
 #endif
 
 	struct bch_fs_btree_node_writes writes;

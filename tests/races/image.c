@@ -31,12 +31,24 @@ const char *image_path(const char *name)
 	return p;
 }
 
+/** image_format_small - a new filesystem of 64 MiB with nodes of 4 KiB, closed */
+const char *image_format_small(const char *name)
+{
+	return image_format_with(name, "--btree_node_size=4k");
+}
+
 /** image_format - a new filesystem of 64 MiB, closed */
 const char *image_format(const char *name)
 {
+	return image_format_with(name, "-q");
+}
+
+/** image_format_with - the same with an option of format */
+const char *image_format_with(const char *name, const char *option)
+{
 	const char *path = image_path(name);
 	const char *tool = getenv("TEST_FORMAT");
-	char *argv[] = { "bcachefs", "format", "-q", (char *) path, NULL };
+	char *argv[] = { "bcachefs", "format", "-q", (char *) option, (char *) path, NULL };
 	int status;
 	pid_t pid;
 	FILE *f;

@@ -63,6 +63,8 @@ int job_wait(struct job *j);
 const char *image_path(const char *name);
 /* A new filesystem; closed. */
 const char *image_format(const char *name);
+const char *image_format_with(const char *name, const char *option);
+const char *image_format_small(const char *name);
 /* Open for writing, recorded for image_crash(); not started. */
 void fs_open(const char *path);
 /* Started read-write, held discards or not. */
