@@ -358,7 +358,10 @@ static void trigger_atomic(struct btree_trans *trans, const struct alloc_change 
 	    !n->journal_seq_nonempty)
 		n->journal_seq_nonempty = cpu_to_le64(seq);
 
-	/* ND-1: a key while it waits for its discard. ND-2: the number does not change while the bucket stays in need_discard */
+	/*
+	 * ND-1: the index has it exactly while it waits. ND-2: the number does not
+	 * change while the bucket stays in need_discard.
+	 */
 	if (was != is) {
 		if (is)
 			bucket_emptied(c, ch, seq);

@@ -30,7 +30,7 @@ enum btree_iter_flags {
 	BTREE_ITER_is_extents		= 1U << 3,
 	BTREE_ITER_not_extents		= 1U << 4,
 	BTREE_ITER_cached		= 1U << 5,	/* key cache: none when reading */
-	BTREE_ITER_with_journal		= 1U << 6,	/* its own level merges the overlay; automatic */
+	BTREE_ITER_with_journal		= 1U << 6,	/* keys of the overlay; automatic */
 	BTREE_ITER_all_snapshots	= 1U << 7,
 	BTREE_ITER_snapshot_field	= 1U << 8,
 	BTREE_ITER_filter_snapshots	= 1U << 9,	/* automatic */

@@ -160,7 +160,8 @@ void bch2_btree_node_write_fatal(struct bch_fs *c, const struct btree *b, const 
  * @work:	of a struct btree_node_write
  *
  * Commits the change of the pointer, drops the pin - not before, PC-8 - starts the
- * next write if one is wanted. A write that failed with the journal dead ends in the same way (NW-2).
+ * next write if one is wanted. A write that failed with the journal dead ends in
+ * the same way (NW-2).
  */
 void bch2_btree_node_write_done(struct work_struct *work)
 {

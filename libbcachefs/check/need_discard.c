@@ -4,9 +4,9 @@
  *
  * After direction 1 every bucket in need_discard has its entry, after direction 2
  * every entry has its bucket; positions are unique, so that is ND-1. The alloc key
- * decides and is not changed (FC-3), so a second run finds nothing (FC-5). The btree is buffered since 1.38: nothing is
- * reported before the write buffer was flushed, and both sides were read again
- * in one attempt (FC-1, FC-2).
+ * decides and is not changed (FC-3), so a second run finds nothing (FC-5). The btree
+ * is buffered since 1.38: nothing is reported before the write buffer was flushed,
+ * and both sides were read again in one attempt (FC-1, FC-2).
  */
 #include <linux/err.h>
 
