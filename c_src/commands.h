@@ -10,6 +10,7 @@
 /* x(identifier, heading) */
 #define TOOLS_GROUPS(x)							\
 	x(superblock,	"Superblock commands")				\
+	x(devices,	"Devices")					\
 	x(repair,	"Repair")					\
 	x(encryption,	"Encryption")					\
 	x(rescue,	"Getting files out")				\
@@ -28,6 +29,10 @@
 	  "Reset persistent counters")							\
 	x(strip_alloc,	"strip-alloc",	superblock,					\
 	  "Remove allocation information, to make a small image")			\
+	x(device_resize, "device resize", devices,					\
+	  "Make a device of an unmounted filesystem larger")				\
+	x(device_resize_journal, "device resize-journal", devices,			\
+	  "Make the journal of an unmounted filesystem larger")				\
 	x(fsck,		"fsck",		repair,		"Check a filesystem")		\
 	x(unlock,	"unlock",	encryption,					\
 	  "Unlock an encrypted filesystem before it is mounted")			\
