@@ -5,7 +5,7 @@ making filesystems next to mkfs.ext4 and mkfs.xfs; writing the journal.
 
     make bench              prints the tables and stores them in bench/last.md
     bench.py --runs N       best of N runs (default 3)
-    bench.py --only WHAT    read, format or journal: prints, stores nothing
+    bench.py --only WHAT    read, format, journal or commits: prints, stores nothing
 
 Measured: `fsck -n`, `list` of every btree, `restore` into a directory, and a sequential O_DIRECT
 read of the same image by fio. The last column of `list` is what matters most: bytes of metadata
@@ -180,6 +180,15 @@ def journal_table(a, work):
     return '```\n%s```\n' % ''.join(i + '\n' for i in out.splitlines() if 'threads' in i)
 
 
+def commits_table(a, work):
+    """Whole transactions per second, from 1, 2 and 4 threads."""
+    test = os.path.join(run.BUILD, 'tests', 'unit', 'test_live_commits')
+    out = subprocess.run([test], env=dict(os.environ, COMMIT_BENCH='1', TEST_TMPDIR=work),
+                         check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                         text=True).stdout
+    return '```\n%s```\n' % ''.join(i + '\n' for i in out.splitlines() if 'threads:' in i)
+
+
 def table(a, work):
     path, = images.Cache(work).get('big-616')
     # fio must not be measured on holes: give every byte a block, as on a real device
@@ -230,7 +239,7 @@ def table(a, work):
     return '\n'.join(head + lines) + '\n'
 
 
-PARTS = {'read': table, 'format': format_table, 'journal': journal_table}
+PARTS = {'read': table, 'format': format_table, 'journal': journal_table, 'commits': commits_table}
 
 
 if __name__ == '__main__':
