@@ -374,7 +374,8 @@ static void need_discard_buffered(struct fs *f, struct bpos pos, struct bpos buc
 					      bch2_check_need_discard_missing), 0);
 	if (!entries_first)
 		assert_int_equal(bch2_check_need_discard_entries(&x), 0);
-	assert_int_equal(x.wb.nr_flushes, !f->nochanges);
+	/* how often it flushed depends on what goes on in the background */
+	assert_true(!f->nochanges || !x.wb.nr_flushes);
 	bch2_index_check_exit(&x);
 	bch2_trans_put(trans);
 	compare_counts(f, WANT());
