@@ -10,6 +10,7 @@
  * make it non-empty, and whoever did so before has committed before closing it.
  * An index entry alone never decides.
  */
+#include <linux/bits.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/math.h>
@@ -22,6 +23,7 @@
 #include "alloc/foreground.h"
 #include "alloc/freespace.h"
 #include "btree/iter.h"
+#include "init/passes_format.h"
 #include "sb/members.h"
 
 /* Four times the most nodes one update of a btree may need: a path of 4, and 3. */
@@ -364,6 +366,24 @@ static int search(struct bucket_search *s)
 }
 
 /**
+ * bch2_freespace_is_true - does freespace say what is free?
+ * @c:		filesystem
+ * @ca:		device
+ *
+ * While a start is going to check it, or is just doing that, alloc keys have to be
+ * asked in its place: they have been repaired by then.
+ */
+bool bch2_freespace_is_true(const struct bch_fs *c, const struct bch_dev *ca)
+{
+	const u64 check = BIT_ULL(BCH_RECOVERY_PASS_check_alloc_info);
+
+	return ca->mi.freespace_initialized &&
+		!(c->recovery.running &&
+		  ((c->recovery.passes_to_run & check) ||
+		   c->recovery.curr_pass == BCH_RECOVERY_PASS_check_alloc_info));
+}
+
+/**
  * bch2_bucket_alloc_trans - open a free bucket of a device
  * @trans:	transaction; may hold locks
  * @ca:		device, online
@@ -388,7 +408,7 @@ int bch2_bucket_alloc_trans(struct btree_trans *trans, struct bch_dev *ca,
 		.watermark	= watermark,
 		.data_type	= data_type,
 		.pref		= data_type == BCH_DATA_btree ? PREF_marked : PREF_unmarked,
-		.by_freespace	= ca->mi.freespace_initialized,
+		.by_freespace	= bch2_freespace_is_true(trans->c, ca),
 	};
 	int ret = -BCH_ERR_freelist_empty;
 

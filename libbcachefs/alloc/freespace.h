@@ -32,4 +32,7 @@ bool bch2_need_discard_by_seq(const struct bch_fs *c);
 struct bpos bch2_need_discard_pos(bool by_seq, struct bpos bucket, u64 journal_seq);
 struct need_discard_entry bch2_need_discard_decode(bool by_seq, struct bpos pos);
 
+/* bucket_alloc.c: or do alloc keys have to be asked? */
+bool bch2_freespace_is_true(const struct bch_fs *c, const struct bch_dev *ca);
+
 #endif /* _BCACHEFS_ALLOC_FREESPACE_H */

@@ -53,7 +53,7 @@ int bch2_freespace_mod(struct btree_trans *trans, struct bch_dev *ca, struct bpo
 	bch2_trans_iter_init(trans, &iter, BTREE_ID_freespace, pos, BTREE_ITER_intent);
 	old = bch2_btree_iter_peek_slot(&iter);
 	ret = bkey_err(old);
-	if (!ret && ca->mi.freespace_initialized)
+	if (!ret && bch2_freespace_is_true(trans->c, ca))
 		ret = freespace_presence_check(trans, old, set);
 	if (ret)
 		goto out;
