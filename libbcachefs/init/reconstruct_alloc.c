@@ -8,6 +8,7 @@
  * if it is interrupted, in the next. Called once per start, by its thread.
  */
 #include <linux/array_size.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/mutex.h>
 #include <linux/string.h>
@@ -26,7 +27,9 @@
 
 static const u64 passes_needed =
 	STABLE(check_allocations)|STABLE(check_alloc_info)|STABLE(check_lrus)|
-	STABLE(check_extents_to_backpointers)|STABLE(check_alloc_to_lru_refs);
+	STABLE(check_extents_to_backpointers)|STABLE(check_alloc_to_lru_refs)|
+	/* the queues of pending work are thrown away, too */
+	STABLE(check_reconcile_work);
 
 /* What these passes will find, and need not say. */
 static const u16 errors_expected[] = {
@@ -58,6 +61,8 @@ static const u16 errors_expected[] = {
 	BCH_FSCK_ERR_alloc_key_stripe_sectors_wrong,
 	BCH_FSCK_ERR_alloc_key_stripe_refcount_wrong,
 	BCH_FSCK_ERR_stripe_to_missing_bucket_ref,
+	BCH_FSCK_ERR_reconcile_work_incorrectly_set,
+	BCH_FSCK_ERR_reconcile_work_phys_incorrectly_set,
 };
 
 /* Does this start make it anew? A check that repairs does, as one that is to write. */
@@ -96,9 +101,14 @@ static void drop_btree(struct bch_fs *c, unsigned btree)
 	bch2_journal_keys_delete_range(c, btree, 0, BTREE_MAX_DEPTH - 1, POS_MIN, SPOS_MAX);
 }
 
-/* Repairs would have to allocate: what cannot be written is not repaired either. */
+/*
+ * It stays as it is. Repairs would have to allocate: what cannot be written is not
+ * repaired either; and that there are no queues of pending work is known.
+ */
 static void repair_nothing(struct bch_fs *c)
 {
+	__set_bit(BCH_FSCK_ERR_reconcile_work_incorrectly_set, c->sb.errors_silent);
+	__set_bit(BCH_FSCK_ERR_reconcile_work_phys_incorrectly_set, c->sb.errors_silent);
 	if (c->opts.fix_errors == FSCK_FIX_yes || c->opts.fix_errors == FSCK_FIX_ask)
 		c->opts.fix_errors = FSCK_FIX_no;
 	if (c->opts.errors == BCH_ON_ERROR_fix_safe)

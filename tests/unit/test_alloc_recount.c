@@ -234,7 +234,8 @@ static void repair_under_restarts(void **state)
 
 	c->opts.fix_errors = FSCK_FIX_yes;
 	run_pass(c, 23, nr);
-	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_ptr_gen_newer_than_bucket_gen), 2 * nr);
+	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_ptr_gen_newer_than_bucket_gen),
+			 2 * nr);
 	run_pass(c, 23, 0);
 	bch2_fs_stop(c);
 	unlink(path[0]);
