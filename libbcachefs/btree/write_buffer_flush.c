@@ -85,7 +85,7 @@ static bool is_noop(const struct bkey_i *k, struct bkey_s_c old)
 		return k->k.type == KEY_TYPE_deleted;
 	return k->k.type == old.k->type && k->k.u64s == old.k->u64s &&
 		k->k.size == old.k->size && !bversion_cmp(k->k.bversion, old.k->bversion) &&
-		!memcmp(&k->v, old.v, bkey_val_bytes(&k->k));
+		(!bkey_val_bytes(&k->k) || !memcmp(&k->v, old.v, bkey_val_bytes(&k->k)));
 }
 
 /* Intent lock on the leaf of @pos: f->leaf if it is that one, which is write locked. */

@@ -195,7 +195,7 @@ static bool flushed_for(const struct wb_maybe_flush *f, const struct btree_trans
 
 	return f->stamp == trans->commit_count && k.k->u64s == last->k.u64s &&
 		!memcmp(k.k, &last->k, sizeof(*k.k)) &&
-		!memcmp(k.v, &last->v, bkey_val_bytes(k.k));
+		(!bkey_val_bytes(k.k) || !memcmp(k.v, &last->v, bkey_val_bytes(k.k)));
 }
 
 /**

@@ -48,19 +48,28 @@ static const char *env(const char *name, const char *otherwise)
 	return v ? v : otherwise;
 }
 
+/* All names that were given out: they stay valid, and can be found. */
+static struct file_name {
+	struct file_name	*next;
+	char			text[1024];
+} *file_names;
+
 /**
  * recover_file() - path of a file of this process
  * @name:	part of the file name
  *
- * Return: text that is never freed.
+ * Return: text that stays until the program ends.
  */
 const char *recover_file(const char *name)
 {
-	char *path = NULL;
+	struct file_name *f = calloc(1, sizeof(*f));
 
-	assert_true(asprintf(&path, "%s/test-recover-%d-%s.img", env("TEST_TMPDIR", "/tmp"),
-			     (int) getpid(), name) > 0);
-	return path;
+	assert_non_null(f);
+	snprintf(f->text, sizeof(f->text), "%s/test-recover-%d-%s.img",
+		 env("TEST_TMPDIR", "/tmp"), (int) getpid(), name);
+	f->next = file_names;
+	file_names = f;
+	return f->text;
 }
 
 /**
