@@ -144,10 +144,12 @@ unsigned int bch2_bkey_drop_stripe_entries(struct bch_fs *c, struct bkey_i *k,
 
 	bitmap_zero(plan.drop, BKEY_VAL_U64s_MAX);
 	plan_init(&plan, &ptrs, plan.drop);
-	for (unsigned int i = 0; i < plan.nr; i++)
-		if (plan.type[i] == BCH_EXTENT_ENTRY_ptr && test_bit(ptr++, chosen))
-			for (unsigned int j = i; j-- && plan.type[j] == BCH_EXTENT_ENTRY_stripe_ptr;)
-				__set_bit(j, plan.drop);
+	for (unsigned int i = 0; i < plan.nr; i++) {
+		if (plan.type[i] != BCH_EXTENT_ENTRY_ptr || !test_bit(ptr++, chosen))
+			continue;
+		for (unsigned int j = i; j-- && plan.type[j] == BCH_EXTENT_ENTRY_stripe_ptr;)
+			__set_bit(j, plan.drop);
+	}
 	plan_apply(&plan, &ptrs, k);
 	return nr;
 }
