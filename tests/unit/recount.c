@@ -266,7 +266,7 @@ static void want_of_bucket(struct ctx *x, struct bch_dev *ca, u64 b, const struc
 		entry_add(&x->want, BTREE_ID_freespace, bch2_freespace_pos(bucket, a), NULL);
 	if (a->data_type == BCH_DATA_need_discard)
 		entry_add(&x->want, BTREE_ID_need_discard,
-			  bch2_need_discard_pos(x->version >= BCH_VERSION(1, 38), bucket,
+			  bch2_need_discard_pos(bch2_need_discard_by_seq(x->c), bucket,
 						le64_to_cpu(a->journal_seq_empty)), NULL);
 	if (read)
 		entry_add(&x->want, BTREE_ID_lru,
