@@ -246,6 +246,15 @@ int bch2_reconcile_compute(struct btree_trans *trans, unsigned int level, struct
 }
 
 /**
+ * bch2_reconcile_permitted - may keys record work, and btrees list it?
+ * @c:	filesystem
+ */
+bool bch2_reconcile_permitted(const struct bch_fs *c)
+{
+	return may_use(c, bcachefs_metadata_version_reconcile);
+}
+
+/**
  * bch2_reconcile_permit - before bch2_reconcile_apply(): make its result legal
  * @trans:	transaction
  * @level:	that the key lives at

@@ -23,6 +23,7 @@ struct bch_reconcile_want {
 
 int bch2_reconcile_compute(struct btree_trans *trans, unsigned int level, struct bkey_s_c k,
 			   const struct bch_io_opts *opts, struct bch_reconcile_want *w);
+bool bch2_reconcile_permitted(const struct bch_fs *c);
 int bch2_reconcile_permit(struct btree_trans *trans, unsigned int level);
 
 /* Words that bch2_reconcile_apply() may add. */

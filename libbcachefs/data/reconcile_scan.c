@@ -13,6 +13,7 @@
 #include "btree/extent_entries.h"
 #include "btree/iter.h"
 #include "btree/update.h"
+#include "data/reconcile_compute.h"
 #include "data/reconcile_format.h"
 #include "data/reconcile_scan.h"
 #include "sb/versions_format.h"
@@ -23,8 +24,10 @@
  * @trans:	transaction
  * @cookie:	RECONCILE_SCAN_COOKIE_*, or an inode number
  *
- * No effect on filesystems from before 1.33, which do not know them. Returns 0, a
- * restart, or an error.
+ * No effect on filesystems from before 1.33, which do not know them, nor on those
+ * that must stay usable by older software (spec 53 §8): nothing there records
+ * work that a scan could find, and kernels of 1.28 do not survive a btree that they
+ * do not know. Returns 0, a restart, or an error.
  */
 int bch2_reconcile_scan_request_trans(struct btree_trans *trans, u64 cookie)
 {
@@ -34,8 +37,12 @@ int bch2_reconcile_scan_request_trans(struct btree_trans *trans, u64 cookie)
 	u64 v = 0;
 	int ret;
 
-	if (trans->c->sb.version < bcachefs_metadata_version_reconcile)
+	if (trans->c->sb.version < bcachefs_metadata_version_reconcile ||
+	    !bch2_reconcile_permitted(trans->c))
 		return 0;
+	ret = bch2_reconcile_permit(trans, 0);
+	if (ret)
+		return ret;
 
 	bch2_trans_iter_init(trans, &iter, BTREE_ID_reconcile_scan, POS(0, cookie),
 			     BTREE_ITER_intent);

@@ -42,6 +42,18 @@ def test_grow(scratch):
     clean(path)
 
 
+def test_grow_for_older_kernels(scratch):
+    """A 6.16 kernel does not survive the root of a btree that it does not know."""
+    path = make(scratch, 256 * MB, '--bucket_size=256k', '--version=1.28')
+    run.bcachefs('fsck', '-y', path, rc=0)
+    enlarge(path, 320 * MB)
+    r = run.bcachefs('device', 'resize', path, rc=0)
+    assert 'resizing to 1280 buckets' in r.out
+    clean(path)
+    r = run.bcachefs('list', '-b', 'reconcile_scan', path, rc=0)
+    assert 'cookie' not in r.out, r.out
+
+
 @pytest.mark.parametrize('size,text', [('128M', 'shrinking not supported (requested 512 buckets, have 1024)'),
                                        ('1G', 'larger than device size'), ('x', 'bad size')])
 def test_refused(size, text, scratch):

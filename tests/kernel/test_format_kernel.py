@@ -40,7 +40,8 @@ CASES = {
     'unlocked': '--encrypted --passphrase_file=PASS --version=1.13 @',
 }
 # Formatted for 1.28, then started here. What comes before the arguments is what happens then, one
-# letter per start: s start and stop, c change something, k change and end without stopping.
+# letter per start: s start and stop, c change something, k change and end without stopping; r: the
+# device is made larger, and its journal.
 STARTED = {
     'default': 's @',
     'block512': 's --block_size=512 @',
@@ -54,6 +55,7 @@ STARTED = {
     'options': 'c --compression=zstd:3 --metadata_checksum=xxhash --data_checksum=crc64 '
                '--str_hash=crc32c --btree_node_size=64k --fs_label=opts --nodiscard --trim @',
     'nocsum': 'c --metadata_checksum=none --data_checksum=none @',
+    'grown': 'crc @',
     'replayed': 'kks @',
     'replayed2': 'kcks --replicas=2 @ @',
 }
@@ -93,6 +95,12 @@ one() {
 '''
 
 
+def grow(disk):
+    os.truncate(disk, 160 << 20)
+    run.bcachefs('device', 'resize', disk, rc=0)
+    run.bcachefs('device', 'resize-journal', disk, '4M', rc=0)
+
+
 def make(scratch, passfile, name):
     """Format the devices of a case. -> their paths, in order."""
     argv, disks = ['format', '-q'], []
@@ -106,6 +114,9 @@ def make(scratch, passfile, name):
     r = run.bcachefs(*argv, rc=0)
     assert not r.err, repr(r)
     for i, how in enumerate(STARTS.get(name, '')):
+        if how == 'r':
+            grow(disks[0])
+            continue
         argv = [os.path.join(run.BUILD, 'tests/kernel/start_fs')]
         argv += ['-n', '%s%d' % (how, i)] if how != 's' else []
         r = run.execute(argv + (['-k'] if how == 'k' else []) + disks)
@@ -204,7 +215,7 @@ def test_kernel_initialises(scratch, passfile):
         with open(os.path.join(share, name + '.listing.json')) as f:
             m = json.load(f)
         assert len(m['entries']) > 100
-        here = {how + str(i) for i, how in enumerate(STARTS.get(name, '')) if how != 's'}
+        here = {how + str(i) for i, how in enumerate(STARTS.get(name, '')) if how in 'ck'}
         assert here <= {e['path'] for e in m['entries'] if isinstance(e['path'], str)}
         out = os.path.join(scratch, 'out-' + name)
         key = ['--passphrase-file', passfile] if name in KEYS else []
