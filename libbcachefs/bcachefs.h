@@ -235,7 +235,8 @@ struct bch_fs {
 
 		/*
 		 * Space for one btree node: append pointers worth @nr_replicas to
-		 * @k; the buckets stay open until open_buckets_put().
+		 * @k; the buckets stay open until open_buckets_put(). @watermark may
+		 * carry the flags of a commit.
 		 */
 		int	(*alloc_btree_ptrs)(struct btree_trans *trans, struct bkey_i *k,
 					    unsigned sectors, unsigned nr_replicas,

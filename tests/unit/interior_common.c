@@ -51,7 +51,7 @@ static int alloc_ptrs(struct btree_trans *trans, struct bkey_i *k, unsigned sect
 	if (itest.restart_every && !(nr % itest.restart_every))
 		return bch2_trans_restart(trans, BCH_ERR_transaction_restart_fault_inject);
 	assert_true(at + sectors <= ITEST_END);
-	assert_true(watermark <= BCH_WATERMARK_interior_updates);
+	assert_true((watermark & BCH_WATERMARK_MASK) <= BCH_WATERMARK_interior_updates);
 	for (unsigned i = 0; i < itest.nr_devs; i++) {
 		struct bch_extent_ptr *p = (struct bch_extent_ptr *) ((u64 *) k + k->k.u64s);
 

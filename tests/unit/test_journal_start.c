@@ -525,9 +525,9 @@ static void request(void **state)
 	assert_int_equal(r->passes_to_run, 0);
 
 	/* not built: remembered, and no reason to stop */
-	assert_int_equal(bch2_run_explicit_recovery_pass(c, BCH_RECOVERY_PASS_check_inodes), 0);
+	assert_int_equal(bch2_run_explicit_recovery_pass(c, BCH_RECOVERY_PASS_check_dirents), 0);
 	assert_int_equal(bch2_recovery_passes_not_checked(c),
-			 BIT_ULL(BCH_RECOVERY_PASS_check_inodes));
+			 BIT_ULL(BCH_RECOVERY_PASS_check_dirents));
 	assert_int_equal(bch2_request_stable_pass(c, 60), 0);
 	free(c);
 }
