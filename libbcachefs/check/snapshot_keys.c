@@ -61,7 +61,7 @@ static int slot_used(struct btree_trans *trans, enum btree_id btree, struct bpos
 }
 
 /* To the node that has taken over; what is there already hides it anyway (spec 61 §9.5). */
-static int key_move(struct btree_trans *trans, enum btree_id btree, struct bkey_s_c k, u32 to)
+static int key_move_to(struct btree_trans *trans, enum btree_id btree, struct bkey_s_c k, u32 to)
 {
 	struct bpos pos = k.k->p;
 	struct bkey_i *n;
@@ -107,7 +107,7 @@ static int in_deleted(struct btree_trans *trans, enum btree_id btree, struct bke
 	} else if (fsck_err_trans(trans, bkey_in_deleted_interior_snapshot,
 				  "key in deleted interior snapshot%s, move to snapshot %u?",
 				  printbuf_str(&buf), live)) {
-		ret = key_move(trans, btree, k, live) ?: 1;
+		ret = key_move_to(trans, btree, k, live) ?: 1;
 	}
 fsck_err:
 	return ret;
