@@ -311,14 +311,27 @@ static void *actor_main(void *arg)
 	return NULL;
 }
 
-/* Is the actor asleep, waiting for @obj? */
-static bool blocked_on(struct actor *a, const void *obj)
+/*
+ * Does the actor wait for this? It says so before it joins the lock's queue, and only
+ * from there on a writer keeps readers out.
+ */
+static bool blocked_on(struct actor *a, const struct step *s)
 {
+	struct six_lock_waiter *waiter;
+	struct six_lock *l = s->obj;
 	bool ret;
 
 	spin_lock(&a->trans->locks.lock);
-	ret = a->trans->locks.want == obj;
+	ret = a->trans->locks.want == s->obj;
 	spin_unlock(&a->trans->locks.lock);
+	if (!ret || s->mutex)
+		return ret;
+
+	ret = false;
+	spin_lock(&l->wait_lock);
+	list_for_each_entry(waiter, &l->waiters, list)
+		ret |= waiter->owner == a->trans;
+	spin_unlock(&l->wait_lock);
 	return ret;
 }
 
@@ -340,7 +353,7 @@ static unsigned play(struct actor *a, unsigned nr)
 			sched_yield();
 	}
 	for (unsigned i = 0; i < nr; i++) {
-		const void *next = a[i].steps[a[i].first].obj;
+		const struct step *next = &a[i].steps[a[i].first];
 
 		atomic_set(&go[i], 1);
 		while (i + 1 < nr && !blocked_on(&a[i], next))
