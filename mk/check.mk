@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Tests. "make check" is one pytest run, so that its summary is the last line.
+# Tests. "make check" is one pytest run, so that its summary is the last line. The files
+# of tests are shared out among PYTEST_JOBS processes (one per core, at most four).
 #
-## make check           build and run every test (also: PYTEST_ARGS=)
+## make check           build and run every test (also: PYTEST_ARGS= PYTEST_JOBS=)
 ## make check-quick     without the slow tests and without the network
 ## make demo            a real image and a damaged copy of it: check, then copy the files out
 ## make fuzz            every fuzz target, FUZZ_SECONDS each (default 600)
@@ -14,7 +15,8 @@
 ## make format-check    compare the tree with .clang-format
 ## make bench           time and memory on a filesystem of 200,000 files, next to fio
 PY		:= /usr/bin/python3
-PYTEST		:= $(PY) -B -m pytest -p no:cacheprovider
+PYTEST_JOBS	?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
+PYTEST		:= $(PY) -B -m pytest -p no:cacheprovider -n $(PYTEST_JOBS) --dist loadfile
 PYTEST_ARGS	?=
 FUZZ_SECONDS	?= 600
 TORTURE_SECONDS	?= 600
