@@ -11,7 +11,7 @@ features: the first start brings it to the current version all the same, and the
 it by the superblock's section downgrade. All of them are left clean: to give up the accounting btree
 (DOWNGRADE, below) with a journal to replay is more than that kernel can do without miscounting.
 
-Needs a kernel under QEMU as test_kernel_reads_back.py says; skipped where that is missing, and with
+Needs a kernel under QEMU as tests/lib/oracle.py says; skipped where that is missing, and with
 SKIP_KERNEL=1. One run of the kernel takes all filesystems, as booting it takes longer than anything
 else.
 """
@@ -19,17 +19,13 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 
 import pytest
 
 import images
 import manifest
+import oracle
 import run
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-ORACLE = os.environ.get('BCACHEFS_ORACLE', '/var/cache/bcachefs-oracle')
-BIN = os.environ.get('BCACHEFS_ORACLE_BIN', ORACLE)
 
 # Formatted only. Name: arguments; @ is the next device
 CASES = {
@@ -134,22 +130,13 @@ def passphrase_key():
                           dklen=32, maxmem=1 << 26)
 
 
-def kernel(scratch, disks, job, seconds=600):
+def kernel(scratch, disks, job, seconds=1500):
     share = os.path.join(scratch, 'share')
     os.makedirs(share, exist_ok=True)
     with open(os.path.join(share, 'key'), 'wb') as f:
         f.write(passphrase_key())
-    script = os.path.join(scratch, 'job.sh')
-    with open(script, 'w') as f:
-        f.write(job)
-    argv = [os.path.join(BIN, 'run'), '--job', script, '--share', share, '--timeout', str(seconds)]
-    for d in disks:
-        argv += ['--disk', d]
-    for f in ('content.py', 'listing.py'):
-        argv += ['--file', os.path.join(HERE, f)]
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=seconds + 60, env=dict(os.environ, BCACHEFS_ORACLE=ORACLE))
-    return p.returncode, p.stdout.decode('utf-8', 'replace'), share
+    rc, text = oracle.boot(share, disks, job, ('content.py', 'listing.py'), seconds)
+    return rc, text, share
 
 
 def complaints(text):
@@ -180,10 +167,7 @@ def first_mount_complaints(log, nr):
 @pytest.mark.kernel
 @pytest.mark.slow
 def test_kernel_initialises(scratch, passfile):
-    if os.environ.get('SKIP_KERNEL'):
-        pytest.skip('SKIP_KERNEL is set')
-    if not os.access(os.path.join(BIN, 'run'), os.X_OK):
-        pytest.skip('no kernel to run: %s/run' % BIN)
+    oracle.needed()
 
     disks, job, all_disks = {}, MOUNTS + 'keyctl link @u @s\n', []
     for name in CASES:
@@ -231,10 +215,7 @@ def test_kernel_initialises(scratch, passfile):
 @pytest.mark.slow
 def test_kernel_refuses_the_current_version(cache, scratch, passfile):
     """As it refuses the reference's: by version, in the same words, and for no other reason."""
-    if os.environ.get('SKIP_KERNEL'):
-        pytest.skip('SKIP_KERNEL is set')
-    if not os.access(os.path.join(BIN, 'run'), os.X_OK):
-        pytest.skip('no kernel to run: %s/run' % BIN)
+    oracle.needed()
     ours = os.path.join(scratch, 'ours.img')
     with open(ours, 'wb') as f:
         f.truncate(256 << 20)

@@ -3,22 +3,19 @@
 remove-passphrase, reset-counters and recover-super: without an error, without a recovery where the
 filesystem was clean, and finding what the options say. Then the kernel writes, and we read again.
 
-Needs a kernel under QEMU, as test_kernel_reads_back.py says. Skipped where that is missing, and with
+Needs a kernel under QEMU, as tests/lib/oracle.py says. Skipped where that is missing, and with
 SKIP_KERNEL=1.
 """
 import os
 import re
-import subprocess
 
 import pytest
 
 import damage
 import images
+import oracle
 import run
 import superblocks as sbs
-
-ORACLE = os.environ.get('BCACHEFS_ORACLE', '/var/cache/bcachefs-oracle')
-BIN = os.environ.get('BCACHEFS_ORACLE_BIN', ORACLE)
 
 # Each filesystem is mounted read-only, checked by the kernel, mounted read-write and written to.
 JOB = '''
@@ -37,18 +34,6 @@ check() {	# NAME DEVICES OPTIONS
 	dmesg > /share/$1.dmesg
 }
 '''
-
-
-def oracle(tmp, disks, job, seconds=400):
-    script = os.path.join(tmp, 'job.sh')
-    with open(script, 'w') as f:
-        f.write(job)
-    argv = [os.path.join(BIN, 'run'), '--job', script, '--share', tmp, '--timeout', str(seconds)]
-    for d in disks:
-        argv += ['--disk', d]
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=seconds + 60, env=dict(os.environ, BCACHEFS_ORACLE=ORACLE))
-    return p.returncode, p.stdout.decode('utf-8', 'replace')
 
 
 def text(path):
@@ -90,10 +75,7 @@ def prepare(cache, scratch):
 @pytest.mark.kernel
 @pytest.mark.slow
 def test_kernel_takes_our_superblocks(cache, scratch):
-    if os.environ.get('SKIP_KERNEL'):
-        pytest.skip('SKIP_KERNEL is set')
-    if not os.access(os.path.join(BIN, 'run'), os.X_OK):
-        pytest.skip('no kernel to run: %s/run' % BIN)
+    oracle.needed()
     fs = prepare(cache, scratch)
     disks, job = [], JOB
     for name, devs in fs.items():
@@ -103,7 +85,7 @@ def test_kernel_takes_our_superblocks(cache, scratch):
             job += 'printf another | bcachefs unlock -k user %s || exit 1\n' % names[0]
         job += 'check %s %s\n' % (name, ':'.join(names))
     seq = {name: sbs.newest(devs[0]).seq for name, devs in fs.items()}
-    rc, out = oracle(scratch, disks, job)
+    rc, out = oracle.boot(scratch, disks, job)
     assert rc == 0, out[-4000:]
 
     for name, devs in fs.items():

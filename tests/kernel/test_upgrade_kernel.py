@@ -3,19 +3,19 @@
 takes them down again by the section downgrade, finds nothing else to repair in a check of its own,
 and shows the files that were in them.
 
-Needs a kernel under QEMU as test_kernel_reads_back.py says; skipped where that is missing, and with
+Needs a kernel under QEMU as tests/lib/oracle.py says; skipped where that is missing, and with
 SKIP_KERNEL=1.
 """
 import json
 import os
-import subprocess
 
 import pytest
 
 import manifest
+import oracle
 import run
 import upgrades
-from test_format_kernel import BIN, HERE, ORACLE, complaints, first_mount_complaints
+from test_format_kernel import complaints, first_mount_complaints
 
 NAMES = ['unclean-612-1', 'unclean-616-3']
 
@@ -43,26 +43,10 @@ def files(entries):
             for e in entries if e['type'] != 'dir'}
 
 
-def boot(scratch, disks, job, seconds=500):
-    script = os.path.join(scratch, 'job.sh')
-    with open(script, 'w') as f:
-        f.write(job)
-    argv = [os.path.join(BIN, 'run'), '--job', script, '--share', scratch, '--timeout', str(seconds),
-            '--file', os.path.join(HERE, 'listing.py')]
-    for d in disks:
-        argv += ['--disk', d]
-    p = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                       timeout=seconds + 60, env=dict(os.environ, BCACHEFS_ORACLE=ORACLE))
-    return p.returncode, p.stdout.decode('utf-8', 'replace')
-
-
 @pytest.mark.kernel
 @pytest.mark.slow
 def test_kernel_takes_upgraded(cache, scratch):
-    if os.environ.get('SKIP_KERNEL'):
-        pytest.skip('SKIP_KERNEL is set')
-    if not os.access(os.path.join(BIN, 'run'), os.X_OK):
-        pytest.skip('no kernel to run: %s/run' % BIN)
+    oracle.needed()
     missing = upgrades.missing_passes()
     disks, job = [], JOB
     for i, name in enumerate(NAMES):
@@ -70,7 +54,7 @@ def test_kernel_takes_upgraded(cache, scratch):
         upgrades.fsck('-y', devs, missing)
         disks += devs
         job += 'one %s /dev/disk%d\n' % (name, i)
-    rc, text = boot(scratch, disks, job + 'exit $fail\n')
+    rc, text = oracle.boot(scratch, disks, job + 'exit $fail\n', ('listing.py',))
     assert rc == 0, text[-6000:]
 
     for i, name in enumerate(NAMES):
