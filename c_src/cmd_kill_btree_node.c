@@ -4,10 +4,10 @@
  * (Documentation/format/73 section 5).
  *
  * The first block of a node, with its magic, checksum and range, is overwritten
- * with zeroes. All nodes are found before the first is damaged. While the
- * filesystem is read to find them, its devices are held for writing, so that
- * nobody else uses them; it must be clean, for an unclean one changes when it is
- * recovered.
+ * with zeroes. All nodes are found before the first is damaged. A filesystem that
+ * is not clean is recovered first: what there is to be damaged is decided then.
+ * While the filesystem is read to find nodes, its devices are held for writing,
+ * so that nobody else uses them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -252,8 +252,7 @@ static int refuse(struct bch_fs *c)
 	if (!BCH_SB_INITIALIZED(sb))
 		return tools_error("the filesystem was never mounted and has no btrees");
 	if (!BCH_SB_CLEAN(sb))
-		return tools_error("the filesystem is not clean: its journal has to be replayed "
-				   "first (mount it)");
+		return tools_error("recovery did not leave the filesystem clean");
 	return 0;
 }
 
@@ -263,7 +262,7 @@ static int run(struct kill *k)
 	struct bch_fs *c;
 	int ret;
 
-	ret = open_devices(k);
+	ret = tools_recover(k->devs.d, k->devs.nr, k->passphrase_file) ?: open_devices(k);
 	if (ret)
 		return ret;
 
@@ -299,7 +298,8 @@ int cmd_kill_btree_node(int argc, char *argv[])
 		.positionals		= "DEVICE...",
 		.summary		= "Damage btree nodes on purpose, to test repair",
 		.details		=
-	"The first block of each replica is overwritten with zeroes. This cannot be undone.\n",
+	"The first block of each replica is overwritten with zeroes. This cannot be undone. A\n"
+	"filesystem that is not clean is recovered first.\n",
 		.args			= args,
 		.min_positionals	= 1,
 		.max_positionals	= BCH_SB_MEMBERS_MAX,

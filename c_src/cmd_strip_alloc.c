@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bcachefs strip-alloc: remove allocation information from a clean filesystem,
- * so that it makes a small image (Documentation/format/70 section 7.4, 73
- * section 4).
+ * bcachefs strip-alloc: remove allocation information from a filesystem, so that
+ * it makes a small image (Documentation/format/70 section 7.4, 73 section 4).
  *
- * Only the superblock changes: the roots of the allocation btrees go, and with
- * them all their nodes. The next read-write start rebuilds them; until then the
- * feature no_alloc_info keeps software away that cannot. Journal buckets stay
- * listed: the rebuild finds them there.
+ * One that is not clean is recovered first. Then only the superblock changes: the
+ * roots of the allocation btrees go, and with them all their nodes. The next
+ * read-write start rebuilds them; until then the feature no_alloc_info keeps
+ * software away that cannot. Journal buckets stay listed: the rebuild finds them
+ * there.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +37,7 @@ static const u8 alloc_btrees[] = {
 	BTREE_ID_reconcile_pending,	BTREE_ID_reconcile_scan,
 };
 
+/* Before anything is written, a recovery included. */
 static int refuse(struct bch_fs *c)
 {
 	const struct bch_sb *sb = c->disk_sb.sb;
@@ -44,9 +45,6 @@ static int refuse(struct bch_fs *c)
 
 	if (!BCH_SB_INITIALIZED(sb))
 		return tools_error("the filesystem was never mounted: there is nothing to strip");
-	if (!BCH_SB_CLEAN(sb) || !bch2_sb_field_get(sb, clean))
-		return tools_error("the filesystem is not clean: its journal has to be replayed "
-				   "first (mount it)");
 	for (unsigned i = 0; i < sb->nr_devices; i++) {
 		const struct bch_member m = bch2_sb_member_get(sb, i);
 		const struct bch_member_cpu mi = bch2_mi_to_cpu(&m);
@@ -57,6 +55,19 @@ static int refuse(struct bch_fs *c)
 	if (capacity > CAPACITY_MAX)
 		return tools_error("capacity too large for alloc info reconstruction");
 	return 0;
+}
+
+static int refuse_before(char **pos, unsigned nr)
+{
+	struct bch_opts opts = bch2_opts_empty();
+	struct bch_fs *c = tools_open_super(pos, nr, &opts);
+	int ret;
+
+	if (!c)
+		return 1;
+	ret = refuse(c);
+	bch2_fs_stop(c);
+	return ret;
 }
 
 static bool is_alloc_root(const struct jset_entry *e)
@@ -108,13 +119,19 @@ static void strip(struct bch_fs *c)
 
 int cmd_strip_alloc(int argc, char *argv[])
 {
-	static const struct tools_arg args[] = { {} };
+	const char *passphrase_file = NULL;
+	const struct tools_arg args[] = {
+		{ .name = "passphrase-file", .type = TOOLS_ARG_STRING, .dest = &passphrase_file,
+		  .value = "FILE", .help = "For a recovery: read the passphrase from FILE" },
+		{}
+	};
 	const struct tools_cmdline cmd = {
 		.name			= "strip-alloc",
 		.positionals		= "DEVICE...",
-		.summary		= "Remove allocation information from a clean filesystem",
+		.summary		= "Remove allocation information from a filesystem",
 		.details		=
-	"The next read-write mount rebuilds it. For images that are to be distributed.\n",
+	"The next read-write mount rebuilds it. For images that are to be distributed. A\n"
+	"filesystem that is not clean is recovered first.\n",
 		.args			= args,
 		.min_positionals	= 1,
 		.max_positionals	= BCH_SB_MEMBERS_MAX,
@@ -126,13 +143,16 @@ int cmd_strip_alloc(int argc, char *argv[])
 	int ret;
 
 	nr = tools_args(&cmd, argc, argv, &pos);
+	if (refuse_before(pos, nr) || tools_recover(pos, nr, passphrase_file))
+		return 1;
 	c = tools_open_super(pos, nr, &opts);
 	if (!c)
 		return 1;
 
 	mutex_lock(&c->sb_lock);
-	ret = refuse(c);
-	if (!ret) {
+	if (!BCH_SB_CLEAN(c->disk_sb.sb) || !bch2_sb_field_get(c->disk_sb.sb, clean)) {
+		ret = tools_error("recovery did not leave the filesystem clean");
+	} else {
 		printf("Stripping alloc info from %s\n", pos[0]);
 		strip(c);
 		ret = tools_write_super(c);

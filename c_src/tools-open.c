@@ -179,6 +179,39 @@ struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *op
 	return c;
 }
 
+/**
+ * tools_recover - start and stop a filesystem that was not stopped cleanly
+ * @args: device names as typed
+ * @nr: how many
+ * @passphrase_file: NULL: keyrings first, then ask
+ *
+ * Nothing is done for one that is clean, or was never started. The caller has
+ * not got it open. Returns 0 or an exit status after a message.
+ */
+int tools_recover(char *const *args, unsigned nr, const char *passphrase_file)
+{
+	struct bch_opts opts = bch2_opts_empty();
+	struct bch_fs *c = tools_open_super(args, nr, &opts);
+	bool needed;
+	int ret;
+
+	if (!c)
+		return 1;
+	needed = BCH_SB_INITIALIZED(c->disk_sb.sb) && !BCH_SB_CLEAN(c->disk_sb.sb);
+	bch2_fs_stop(c);
+	if (!needed)
+		return 0;
+
+	printf("Filesystem not clean, running recovery\n");
+	opts = bch2_opts_empty();
+	c = tools_open_fs(args, nr, &opts, passphrase_file);
+	if (!c)
+		return 1;
+	ret = bch2_fs_stop(c);
+	return ret ? tools_error("the filesystem did not stop cleanly: %s",
+				 tools_strerror(ret)) : 0;
+}
+
 /* --- superblocks only --- */
 
 /* Why this filesystem cannot be given another superblock; 0 if it can. */

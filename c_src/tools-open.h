@@ -35,6 +35,12 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 struct bch_fs *tools_open_fs_again(char *const *args, unsigned nr, struct bch_opts *opts);
 
 /*
+ * Makes an unclean filesystem clean, by starting and stopping it. Does nothing
+ * if it is clean already. Returns 0 or an exit status after a message.
+ */
+int tools_recover(char *const *args, unsigned nr, const char *passphrase_file);
+
+/*
  * Opens a filesystem to change its superblock, and nothing else: for writing,
  * exclusively, without its key, without starting it. All devices must be there
  * unless option degraded, given or stored, says otherwise. NULL: a message was

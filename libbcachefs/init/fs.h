@@ -3,8 +3,7 @@
  * Opening, starting and stopping a filesystem (spec 31 sections 2 to 6).
  *
  * A filesystem is opened from one superblock per device given, started once,
- * and stopped. This version only starts filesystems for reading: no byte on a
- * device ever changes.
+ * and stopped.
  */
 #ifndef _BCACHEFS_INIT_FS_H
 #define _BCACHEFS_INIT_FS_H

@@ -82,9 +82,24 @@ def test_refused(args, cache):
     assert r.err.splitlines()[-1].startswith('Error: ')
 
 
-@pytest.mark.parametrize('image,text', [('unclean-616-1', 'not clean'), ('unclean-138-2', 'not clean'),
-                                        ('empty-v128-138', 'never mounted')])
-def test_only_clean_ones(image, text, cache):
+@pytest.mark.parametrize('image', ['unclean-616-1', 'unclean-138-2'])
+def test_unclean(image, cache, scratch):
+    """It is recovered, then damaged."""
+    d, = cache.copy(image, scratch)
+    r = kill('-n', 'extents', d, rc=0)
+    assert r.out.startswith('Filesystem not clean, running recovery\n')
+    assert len(r.err.splitlines()) == 1 and sbs.newest(d).clean
+    text = run.bcachefs('show-super', '-F', 'clean', d, rc=0).out
+    sector, = re.search(r'btree=extents level=0 [^=]*ptr: 0:(\d+) gen', text).groups()
+    block = sbs.newest(d).block * 512
+    assert not any(damage.get(d, int(sector) * 512, block))
+    assert any(damage.get(d, int(sector) * 512 + block, 4096))
+    r = run.bcachefs('fsck', '-n', d)
+    assert r.rc & 4 and re.search('btree node read error.*extents', r.out), repr(r)
+
+
+@pytest.mark.parametrize('image,text', [('empty-v128-138', 'never mounted')])
+def test_only_started_ones(image, text, cache):
     devs = cache.get(image)
     r = kill('-n', 'extents', *devs, devices=devs, rc=1)
     assert text in r.err, repr(r)
