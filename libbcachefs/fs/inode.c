@@ -542,6 +542,14 @@ static u64 field_get(const struct bch_inode_unpacked *inode, const struct inode_
 	}
 }
 
+static void number_to_text(struct printbuf *out, const char *name, u64 v)
+{
+	prt_str(out, name);
+	prt_char(out, ' ');
+	prt_u64(out, v);
+	prt_newline(out);
+}
+
 /**
  * bch2_inode_unpacked_to_text - an inode, one field per line
  * @out:	text sink
@@ -556,21 +564,21 @@ void bch2_inode_unpacked_to_text(struct printbuf *out, const struct bch_inode_un
 	prt_str(out, "flags ");
 	bch2_inode_flags_to_text(out, inode->bi_flags);
 	prt_newline(out);
-	prt_printf(out, "journal_seq %llu\n", inode->bi_journal_seq);
+	number_to_text(out, "journal_seq", inode->bi_journal_seq);
 	prt_printf(out, "hash_seed %016llx\n", (u64) le64_to_cpu(inode->bi_hash_seed));
 	prt_str(out, "hash_type ");
 	prt_value_name(out, str_hash_names, ARRAY_SIZE(str_hash_names), inode->bi_str_hash);
 	prt_newline(out);
-	prt_printf(out, "bi_size %llu\n", inode->bi_size);
-	prt_printf(out, "bi_sectors %llu\n", inode->bi_sectors);
-	prt_printf(out, "bi_version %llu\n", inode->bi_version);
+	number_to_text(out, "bi_size", inode->bi_size);
+	number_to_text(out, "bi_sectors", inode->bi_sectors);
+	number_to_text(out, "bi_version", inode->bi_version);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bch2_inode_fields_v3); i++) {
 		const struct inode_field *f = bch2_inode_fields_v3 + i;
 		u64 v = field_get(inode, f);
 
 		if (v)
-			prt_printf(out, "%s %llu\n", f->name, v);
+			number_to_text(out, f->name, v);
 	}
 
 	if (inode->unpack_failed_at >= 0)

@@ -98,6 +98,50 @@ static void printbuf_indentation(void **state)
 	assert_string_equal(printbuf_str(&buf), "a:\n  b\n\n  c\n    d 5\ne\n");
 }
 
+/* The same text whether it is printed where it belongs or by way of a copy. */
+static void printbuf_formats(void **state)
+{
+	static const struct {
+		const char *fmt, *expect;
+	} t[] = {
+		{ "%s",		"  x" },
+		{ "%s\n",	"  x\n" },
+		{ "\n%s",	"\n  x" },
+		{ "\n",	"\n" },
+		{ "%s\n\n",	"  x\n\n" },
+		{ "%s\ty",	"  x     y" },
+		{ "%s\n%s",	"  x\n  x" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		/* no buffer yet; one that has room for a copy only; one with room */
+		for (unsigned size = 0; size < 128; size += 8) {
+			CLASS(printbuf, buf)();
+			char expect[256];
+			u32 at;
+
+			if (size)
+				assert_int_equal(printbuf_make_room(&buf, size), 0);
+			while (size && buf.pos + size < 127)
+				prt_newline(&buf);
+			at = buf.pos;
+			memset(expect, '\n', at);
+			strcpy(expect + at, t[i].expect);
+			printbuf_indent_add(&buf, 2);
+			printbuf_tabstop_push(&buf, 8);
+			prt_printf(&buf, t[i].fmt, "x", "x");
+			assert_string_equal(buf.buf, expect);
+		}
+	{
+		char mem[40];
+		struct printbuf buf = PRINTBUF_EXTERN(mem, sizeof(mem));
+
+		prt_printf(&buf, "%s", "0123456789012345678901234567890123456789");
+		assert_true(buf.allocation_failure);
+		assert_string_equal(buf.buf, "012345678901234567890123456789012345678");
+	}
+}
+
 static void printbuf_columns(void **state)
 {
 	CLASS(printbuf, buf)();
@@ -156,6 +200,9 @@ static void human_readable(void **state)
 	assert_prints("-4.00k", prt_human_readable_s64(out, -4096));
 	assert_prints("-8.00E", prt_human_readable_s64(out, S64_MIN));
 	assert_prints("4096", prt_units_u64(out, 4096));
+	assert_prints("0", prt_u64(out, 0));
+	assert_prints("1234567890", prt_u64(out, 1234567890));
+	assert_prints("18446744073709551615", prt_u64(out, U64_MAX));
 	assert_prints("4.00k", out->human_readable_units = true; prt_units_u64(out, 4096));
 }
 
@@ -497,6 +544,7 @@ int main(void)
 		cmocka_unit_test(printbuf_cap),
 		cmocka_unit_test(printbuf_fixed_memory),
 		cmocka_unit_test(printbuf_indentation),
+		cmocka_unit_test(printbuf_formats),
 		cmocka_unit_test(printbuf_columns),
 		cmocka_unit_test(printbuf_hostile_bytes),
 		cmocka_unit_test(human_readable),
