@@ -5,7 +5,9 @@
  *
  * All or nothing: every value is understood and checked before the first is
  * stored, and one superblock update brings all of them to the devices. The
- * filesystem is not started and stays clean if it was.
+ * filesystem is started only if what is there has to follow the options (see
+ * set_option_scan.c); else nothing but superblocks is written, and it stays clean
+ * if it was.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@
 #include "sb/members.h"
 #include "sb/validate.h"
 #include "sb/write.h"
+#include "set_option.h"
 #include "tools-open.h"
 #include "tools.h"
 
@@ -35,6 +38,7 @@ struct settings {
 	struct setting		d[bch2_opts_nr];
 	unsigned		nr;
 	struct tools_strings	dev_idx;	/* -d, as given */
+	const char		*passphrase_file;
 	struct bch_devs_mask	devs;		/* what device options apply to */
 };
 
@@ -85,8 +89,8 @@ static const char *take(void *dest, const char *value)
 	return NULL;
 }
 
-/* Up to three spellings per option and for a synonym, -d, and the end. */
-#define SLOTS_MAX	(3 * bch2_opts_nr + 5)
+/* Up to three spellings per option and for a synonym, two that are none, and the end. */
+#define SLOTS_MAX	(3 * bch2_opts_nr + 6)
 
 struct arg_table {
 	struct tools_arg	args[SLOTS_MAX];
@@ -137,6 +141,10 @@ static struct arg_table *arg_table(struct settings *s)
 		.value = "INDEX",
 		.help = "Device that device options apply to; may be repeated\n"
 			"(default: the devices named)",
+	};
+	t->args[t->nr++] = (struct tools_arg) {
+		.name = "passphrase-file", .type = TOOLS_ARG_STRING, .dest = &s->passphrase_file,
+		.value = "FILE", .help = "Read the passphrase from FILE, if it is needed",
 	};
 	for (unsigned id = 0; id < bch2_opts_nr; id++)
 		if (is_settable(id))
@@ -366,6 +374,7 @@ static unsigned types_writable(const struct bch_sb *sb)
 	return types & BCH_DATA_ALLOWED_DEFAULT;
 }
 
+/* Everything but writing: the superblock in memory is the new one. */
 static int set_options(struct bch_fs *c, struct settings *s, char **args, unsigned nr)
 {
 	unsigned before;
@@ -380,7 +389,46 @@ static int set_options(struct bch_fs *c, struct settings *s, char **args, unsign
 	if (before & ~types_writable(c->disk_sb.sb))
 		return tools_error("no device would be left that journal, btree or user data can "
 				   "be written to");
-	return tools_write_super(c);
+	return 0;
+}
+
+/* Change the superblock; with @scans, only find out what that asks for. */
+static int change_super(struct settings *s, char **args, unsigned nr, struct option_scans *scans,
+			bool *scans_wanted)
+{
+	struct bch_opts opts = bch2_opts_empty();
+	struct bch_fs *c = tools_open_super(args, nr, &opts);
+	struct bch_sb *old;
+	int ret;
+
+	if (!c)
+		return 1;
+	mutex_lock(&c->sb_lock);
+	old = tools_calloc(1, bch2_sb_bytes(c->disk_sb.sb));
+	memcpy(old, c->disk_sb.sb, bch2_sb_bytes(c->disk_sb.sb));
+	ret = set_options(c, s, args, nr);
+	if (!ret && scans) {
+		*scans = option_scans_between(old, c->disk_sb.sb);
+		*scans_wanted = option_scans_wanted(c, scans, s->passphrase_file);
+	}
+	if (!ret && !(scans && *scans_wanted))
+		ret = tools_write_super(c);
+	mutex_unlock(&c->sb_lock);
+	free(old);
+	bch2_fs_stop(c);
+	return ret;
+}
+
+static int run(struct settings *s, char **args, unsigned nr)
+{
+	struct option_scans scans = {};
+	bool wanted = false;
+	int ret = change_super(s, args, nr, &scans, &wanted);
+
+	if (ret || !wanted)
+		return ret;
+	option_scans_request(args, nr, s->passphrase_file, &scans);
+	return change_super(s, args, nr, NULL, NULL);
 }
 
 int cmd_set_fs_option(int argc, char *argv[])
@@ -393,28 +441,18 @@ int cmd_set_fs_option(int argc, char *argv[])
 		.summary		= "Change stored options of an unmounted filesystem",
 		.details		=
 	"Booleans take an optional value, --OPTION=0 or 1; --noOPTION means 0. Either all\n"
-	"options are changed or none. Data that is there already stays as it is.\n",
+	"options are changed or none. Data that is there already stays as it is until the\n"
+	"filesystem is mounted: what is to follow the options is then found.\n",
 		.args			= t->args,
 		.min_positionals	= 1,
 		.max_positionals	= BCH_SB_MEMBERS_MAX,
 	};
-	struct bch_opts opts = bch2_opts_empty();
-	struct bch_fs *c = NULL;
 	unsigned nr;
 	char **pos;
-	int ret = 1;
+	int ret;
 
 	nr = tools_args(&cmd, argc, argv, &pos);
-	if (!s.nr)
-		tools_error("no options given");
-	else
-		c = tools_open_super(pos, nr, &opts);
-	if (c) {
-		mutex_lock(&c->sb_lock);
-		ret = set_options(c, &s, pos, nr);
-		mutex_unlock(&c->sb_lock);
-		bch2_fs_stop(c);
-	}
+	ret = s.nr ? run(&s, pos, nr) : tools_error("no options given");
 	tools_strings_free(&s.dev_idx);
 	arg_table_free(t);
 	return ret;

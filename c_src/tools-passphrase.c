@@ -127,7 +127,10 @@ static char *ask_systemd(const char *prompt)
 	return line;
 }
 
-static bool stdin_is_dev_null(void)
+/**
+ * tools_stdin_is_dev_null - is there nobody to answer?
+ */
+bool tools_stdin_is_dev_null(void)
 {
 	struct stat st;
 
@@ -144,7 +147,7 @@ char *tools_passphrase_ask(const char *prompt)
 {
 	if (isatty(STDIN_FILENO))
 		return ask_on_terminal(prompt);
-	if (stdin_is_dev_null())
+	if (tools_stdin_is_dev_null())
 		return ask_systemd(prompt);
 	return read_line(stdin);
 }

@@ -30,6 +30,9 @@ char *tools_passphrase_ask_new(void);
 /* The content of a file without trailing newlines. NULL: a message was printed. */
 char *tools_passphrase_from_file(const char *path);
 
+/* Standard input is /dev/null: a passphrase would be asked for at length, and in vain. */
+bool tools_stdin_is_dev_null(void);
+
 /* Overwrites and frees. */
 void tools_passphrase_free(char *);
 
