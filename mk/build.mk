@@ -120,8 +120,9 @@ $(patsubst %.c,$(O)/%,$(UNIT_SRC)): $(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(SANFLAGS) $(EXTRA) $(LDFLAGS) -o $@ $(filter %.o,$^) \
 		-Wl,--allow-multiple-definition $(call LINK_LIBS,$(O)/libunit.a) -lcmocka
 
-# They format in the same process.
+# They run commands in the same process.
 $(O)/tests/unit/test_live_faults $(O)/tests/unit/test_live_commits: $(call obj,$(wildcard c_src/cmd_format*.c c_src/cmd_show_super.c))
+$(O)/tests/unit/test_resize_crash: $(call obj,$(filter-out c_src/bcachefs.c,$(CMD_SRC)))
 
 # What tests of tests/kernel run next to the tools.
 unit-tests: $(O)/tests/kernel/start_fs

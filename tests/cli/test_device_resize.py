@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """device resize, device resize-journal: larger, never smaller; the filesystem is whole afterwards."""
 import os
+import struct
 
 import pytest
 
+import damage
+import images
 import run
+import superblocks as sbs
 
 MB = 1 << 20
 
@@ -73,6 +77,49 @@ def test_journal(scratch):
     run.bcachefs('device', 'resize-journal', path, '1M', rc=0)
     assert runs and run.bcachefs('show-super', '-F', 'journal_v2', path, rc=0).out == r.out
     clean(path)
+
+
+def test_encrypted(scratch, passfile):
+    path = make(scratch, 256 * MB, '--bucket_size=256k', '--encrypted', '--passphrase-file', passfile)
+    enlarge(path, 320 * MB)
+    r = run.bcachefs('device', 'resize', path, rc=1, stdin='wrong\n')
+    assert 'incorrect passphrase' in r.err
+    r = run.bcachefs('device', 'resize', '--passphrase-file', passfile, path, rc=0)
+    assert 'resizing to 1280 buckets' in r.out
+    run.bcachefs('device', 'resize-journal', path, '16M', rc=0, stdin=images.PASSPHRASE + '\n')
+    run.bcachefs('fsck', '-n', path, devices=[path], rc=0, stdin=images.PASSPHRASE + '\n')
+
+
+def test_unclean(cache, scratch):
+    """It is recovered on the way."""
+    d, = cache.copy('unclean-138-2', scratch)
+    size = os.path.getsize(d)
+    enlarge(d, size + 64 * MB)
+    r = run.bcachefs('device', 'resize', d, rc=0)
+    assert 'recovering from unclean shutdown' in r.out
+    assert sbs.newest(d).clean
+    clean(d)
+
+
+def test_one_of_several(cache, scratch):
+    """Without the others a filesystem is not started, unless they may be missing; then the one that is
+    there grows, and comes together with the others again."""
+    devs = cache.copy('multi2-138', scratch)
+    uuid = os.urandom(16)       # nothing like it among this machine's block devices
+    for d in devs:
+        damage.edit_superblocks(d, lambda raw: struct.pack_into('<16s', raw, 56, uuid))
+    enlarge(devs[0], os.path.getsize(devs[0]) + 64 * MB)
+    images.stamp(devs[0])
+    r = run.bcachefs('device', 'resize', devs[0], devices=devs, rc=1)
+    assert 'missing' in r.out + r.err, repr(r)
+    run.bcachefs('set-fs-option', '--degraded=yes', *devs, rc=0)
+    before = [m['nbuckets'] for m in sbs.newest(devs[0]).members]
+    run.bcachefs('device', 'resize', devs[0], devices=devs[1:], rc=0)
+    after = [m['nbuckets'] for m in sbs.newest(devs[0]).members]
+    assert after[0] > before[0] and after[1] == before[1]
+    r = run.bcachefs('fsck', '-y', *devs)
+    assert r.rc in (0, 1), repr(r)
+    run.bcachefs('fsck', '-n', *devs, devices=devs, rc=0)
 
 
 def test_several_devices(cache, scratch):
