@@ -84,7 +84,21 @@ static void assert_run(struct run r)
 }
 
 static const struct run first = { 0, 2000, 10, 1 }, later = { 5, 1000, 10, 2 },
-			during = { 2, 2000, 10, 3 };
+			during = { 2, 2000, 10, 3 }, more = { 7, 2000, 10, 3 };
+
+/* The end of a leaf whose pointer is in the overlay alone, and not replayed. */
+static struct bpos overlay_leaf_end(void)
+{
+	for (size_t i = 0; i < c->journal.keys.nr; i++) {
+		const struct journal_key *k = &c->journal.keys.data[i];
+
+		if (k->level == 1 && k->btree_id == BTREE_ID_xattrs &&
+		    k->k->k.type == KEY_TYPE_btree_ptr_v2 && !bch2_journal_key_overwritten(k))
+			return k->k->k.p;
+	}
+	fail_msg("the overlay has no pointer");
+	return POS_MIN;
+}
 
 /* Btrees of many small nodes; the pointers to some are in the journal alone. */
 static const char *old_journal_splits(void)
@@ -313,17 +327,41 @@ static void scenario_26_many_levels(void **state)
 
 	assert_true(nr > 2);
 	put_all(during);
+	put_all(more);
 	assert_true(overlay_pointers(true) < nr);
 	/* through pointers of nodes and overlay together */
 	assert_run(first);
 	assert_run(later);
 	assert_run(during);
+	assert_run(more);
 	release_all();
 	assert_int_equal(job_wait(start), 0);
 	assert_run(first);
 	assert_run(later);
 	assert_run(during);
+	assert_run(more);
 	assert_int_equal(fs_close(), 0);
+}
+
+static int split_at(struct btree_trans *trans, struct bpos pos)
+{
+	struct btree_iter iter;
+	int ret;
+
+	bch2_trans_iter_init(trans, &iter, BTREE_ID_xattrs, pos,
+			     BTREE_ITER_intent|BTREE_ITER_all_snapshots);
+	ret = bch2_btree_iter_traverse(&iter) ?: bch2_btree_split_leaf(trans, &iter, 0);
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+static int split_at_fn(void *arg)
+{
+	struct btree_trans *trans = bch2_trans_get(c);
+	const int ret = lockrestart_do(trans, split_at(trans, *(struct bpos *) arg));
+
+	bch2_trans_put(trans);
+	return ret;
 }
 
 /* The update that supersedes K is not journalled when replay has passed K. */
@@ -332,21 +370,22 @@ static void scenario_26_crash(void **state)
 	const char *after = image_path("after.img");
 	struct run some = { 3, 1000, 10, 5 };
 	struct job *start = fs_start_held(old_journal_splits(), "replay_H4_begin");
-	struct job *writer;
+	struct bpos pos = overlay_leaf_end();
+	struct job *split;
 
 	hold("interior_H12", NULL);
-	writer = job_start("writer", put_fn, &some);
+	split = job_start("split", split_at_fn, &pos);
 	hold_wait("interior_H12");
-	settle();
+	assert_true(overlay_overwritten(BTREE_ID_xattrs, 1, pos));
 	hold("replay_H14", "start");
 	release("replay_H4_begin");
-	settle();
-	bch2_journal_flush_seq_async(c, bch2_journal_cur_seq(c));
-	settle();
+	hold_wait("replay_H14");
+	assert_int_equal(bch2_journal_flush(c), 0);
 	image_crash(after);
 	release_all();
-	assert_int_equal(job_wait(writer), 0);
+	assert_int_equal(job_wait(split), 0);
 	assert_int_equal(job_wait(start), 0);
+	put_all(some);
 	assert_run(some);
 	assert_int_equal(fs_close(), 0);
 
