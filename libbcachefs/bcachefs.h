@@ -206,6 +206,9 @@ struct bch_fs {
 
 	/* Space counters in memory. */
 	struct bch_fs_accounting accounting;
+
+	/* Highest numbers given to nodes in reconcile_scan, by class. */
+	atomic64_t		reconcile_node_idx[RECONCILE_WORK_NR];
 	/* Recount that runs, or NULL (alloc/gc.h). */
 	struct bch_gc		*gc;
 
@@ -242,6 +245,13 @@ struct bch_fs {
 					    unsigned sectors, unsigned nr_replicas,
 					    unsigned watermark, struct open_bucket_refs *ob);
 		void	(*open_buckets_put)(struct bch_fs *c, struct open_bucket_refs *ob);
+		/*
+		 * Make the pointer @k to a node record what options ask for beyond
+		 * what it has (spec 53 section 8). There is room for the longest
+		 * pointer. @fresh: it is in no btree yet.
+		 */
+		int	(*btree_ptr_work)(struct btree_trans *trans, struct bkey_i *k,
+					  bool fresh);
 		/*
 		 * Add the delta @k to the counters in memory; fails without effect
 		 * with btree_insert_need_mark_replicas if a replicas entry is missing.

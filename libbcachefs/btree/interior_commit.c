@@ -63,8 +63,8 @@ static int commit_new(struct btree_trans *trans, struct btree_update *as,
 {
 	const unsigned level = n->b->level;
 	const struct bkey deleted = bkey_deleted_at(n->b->key.k.p);
-	/* triggers may keep it in mind */
-	struct bkey_i *k = bch2_trans_kmalloc(trans, bkey_bytes(&n->b->key.k));
+	/* triggers may keep it in mind, or make it longer */
+	struct bkey_i *k = bch2_trans_kmalloc(trans, BKEY_BTREE_PTR_U64s_MAX * sizeof(u64));
 
 	if (IS_ERR(k))
 		return PTR_ERR(k);

@@ -16,6 +16,7 @@
 #include "btree/bkey_methods.h"
 #include "btree/cache.h"
 #include "btree/commit.h"
+#include "btree/extent_entries.h"
 #include "btree/interior.h"
 #include "btree/interior_priv.h"
 #include "btree/locking.h"
@@ -139,19 +140,30 @@ int bch2_btree_node_update_key(struct btree_trans *trans, struct btree_iter *ite
 	return ret;
 }
 
-/* Take the pointers to @failed out of a pointer to a node. */
-static void drop_devs(struct bkey_i *k, const struct bch_devs_mask *failed)
+/*
+ * Take the pointers to @failed out of a pointer to a node, all entries of which are
+ * one word long. Returns how many copies are left.
+ */
+static unsigned drop_devs(struct bkey_i *k, const struct bch_devs_mask *failed)
 {
 	struct bch_btree_ptr_v2 *v = (struct bch_btree_ptr_v2 *) &k->v;
 	u64 *dst = (u64 *) v->start, *end = (u64 *) k + k->k.u64s;
+	unsigned nr = 0;
 
 	for (u64 *src = dst; src < end; src++) {
-		const struct bch_extent_ptr *ptr = (struct bch_extent_ptr *) src;
+		const union bch_extent_entry *e = (union bch_extent_entry *) src;
+		const bool is_ptr = extent_entry_type(e) == BCH_EXTENT_ENTRY_ptr;
+		const unsigned dev = is_ptr ? EXTENT_PTR_DEV(&e->ptr) : BCH_SB_MEMBER_INVALID;
 
-		if (!test_bit(EXTENT_PTR_DEV(ptr), failed->d))
-			*dst++ = *src;
+		if (dev != BCH_SB_MEMBER_INVALID) {
+			if (test_bit(dev, failed->d))
+				continue;
+			nr++;
+		}
+		*dst++ = *src;
 	}
 	k->k.u64s = dst - (u64 *) k;
+	return nr;
 }
 
 static int update_sectors(struct btree_trans *trans, struct btree *b, unsigned sectors_written,
@@ -176,16 +188,17 @@ static int update_sectors(struct btree_trans *trans, struct btree *b, unsigned s
 		goto out;
 	if (sectors_written)
 		v->sectors_written = cpu_to_le16(sectors_written);
-	if (failed)
-		drop_devs(&new.key, failed);
-	if (bkey_val_bytes(&new.key.k) <= sizeof(*v)) {
+	if (failed && !drop_devs(&new.key, failed)) {
 		bch_err(trans->c, "no copy of a node of btree %s could be written",
 			bch2_btree_id_name(b->btree_id));
 		ret = -BCH_ERR_btree_node_write_all_failed;
 		goto out;
 	}
-	ret = bch2_btree_node_update_key(trans, &iter, b, &new.key, 0,
-					 new.key.k.u64s == b->key.k.u64s);
+	/* one copy less: there is something to be done for it */
+	if (failed && trans->c->up.btree_ptr_work)
+		ret = trans->c->up.btree_ptr_work(trans, &new.key, false);
+	if (!ret)
+		ret = bch2_btree_node_update_key(trans, &iter, b, &new.key, 0, !failed);
 out:
 	bch2_trans_iter_exit(&iter);
 	return ret;

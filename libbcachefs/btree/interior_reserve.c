@@ -116,6 +116,7 @@ static int space_alloc(struct btree_trans *trans, struct btree_node_space *space
 		       unsigned watermark)
 {
 	struct bch_fs *c = trans->c;
+	int ret;
 
 	if (space_pop(c, space))
 		return 0;
@@ -124,8 +125,14 @@ static int space_alloc(struct btree_trans *trans, struct btree_node_space *space
 	bkey_init(&space->key.k);
 	space->key.k.type = KEY_TYPE_btree_ptr_v2;
 	set_bkey_val_bytes(&space->key.k, sizeof(struct bch_btree_ptr_v2));
-	return c->up.alloc_btree_ptrs(trans, &space->key, c->opts.btree_node_size >> 9,
-				      c->opts.metadata_replicas, watermark, &space->ob);
+	ret = c->up.alloc_btree_ptrs(trans, &space->key, c->opts.btree_node_size >> 9,
+				     c->opts.metadata_replicas, watermark, &space->ob);
+	if (ret || !c->up.btree_ptr_work)
+		return ret;
+	ret = c->up.btree_ptr_work(trans, &space->key, true);
+	if (ret)
+		c->up.open_buckets_put(c, &space->ob);
+	return ret;
 }
 
 /* LK-7: whatever may sleep for memory does so without node locks. */

@@ -27,7 +27,10 @@
 #include "util/log.h"
 #include "util/sync_point.h"
 
-/* Where the copies go: all pointers, also those whose device is not there. */
+/*
+ * Where the copies go: all pointers, also those whose device is not there, but for
+ * those that stand for a copy that is missing.
+ */
 static void copies_init(struct bch_fs *c, const struct btree *b, struct btree_node_write *w)
 {
 	const struct bkey_ptrs_c ptrs = bch2_bkey_ptrs_c_fs(c, bkey_i_to_s_c(&b->key));
@@ -36,6 +39,8 @@ static void copies_init(struct bch_fs *c, const struct btree *b, struct btree_no
 	bkey_for_each_ptr(ptrs, ptr) {
 		if (w->nr_copies == NODE_WRITE_PTRS_MAX)
 			break;
+		if (EXTENT_PTR_DEV(ptr) == BCH_SB_MEMBER_INVALID)
+			continue;
 		w->copies[w->nr_copies++] = (struct btree_node_write_copy) {
 			.w	= w,
 			.ca	= bch2_dev(c, EXTENT_PTR_DEV(ptr)),

@@ -9,7 +9,9 @@
  * itself keeps.
  */
 #include <linux/array_size.h>
+#include <linux/atomic.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "bcachefs.h"
@@ -228,6 +230,39 @@ int bch2_reconcile_node_entry_write(struct btree_trans *trans, enum btree_id btr
 }
 
 /**
+ * bch2_reconcile_node_idx_take - a number that no node has
+ * @trans:	transaction
+ * @class:	of the work
+ * @idx:	result: behind all of that class in reconcile_scan, and behind those
+ *		that were taken for nodes which are not there yet
+ *
+ * Returns 0, a restart, or an error.
+ */
+int bch2_reconcile_node_idx_take(struct btree_trans *trans, enum bch_reconcile_work_id class,
+				 u64 *idx)
+{
+	atomic64_t *last = &trans->c->reconcile_node_idx[class];
+	struct btree_iter iter;
+	struct bkey_s_c k;
+	s64 old;
+	int ret;
+
+	bch2_trans_iter_init(trans, &iter, BTREE_ID_reconcile_scan, POS(class, U64_MAX), 0);
+	k = bch2_btree_iter_peek_prev_min(&iter, POS(class, 0));
+	ret = bkey_err(k);
+	if (!ret) {
+		old = atomic64_read(last);
+		do
+			*idx = max_t(u64, old, k.k ? k.k->p.offset : 0) + 1;
+		while (*idx <= RECONCILE_BP_IDX_MAX && !atomic64_try_cmpxchg(last, &old, *idx));
+		if (*idx > RECONCILE_BP_IDX_MAX)
+			ret = -BCH_ERR_trigger;
+	}
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
+/**
  * bch2_reconcile_node_entry_create - the same behind the last one of its class
  * @trans:	transaction
  * @btree:	btree of the node
@@ -242,26 +277,8 @@ int bch2_reconcile_node_entry_create(struct btree_trans *trans, enum btree_id bt
 				     unsigned int level, struct bpos pos,
 				     enum bch_reconcile_work_id class, u64 *idx)
 {
-	struct btree_iter iter;
-	struct bkey_s_c k;
-	int ret;
-
-	bch2_trans_iter_init(trans, &iter, BTREE_ID_reconcile_scan, POS(class, U64_MAX),
-			     BTREE_ITER_intent);
-	k = bch2_btree_iter_peek_prev_min(&iter, POS(class, 0));
-	ret = bkey_err(k);
-	if (ret)
-		goto out;
-	*idx = k.k ? k.k->p.offset + 1 : 1;
-	if (*idx > RECONCILE_BP_IDX_MAX) {
-		ret = -BCH_ERR_trigger;
-		goto out;
-	}
-
-	ret = bch2_reconcile_node_entry_write(trans, btree, level, pos, POS(class, *idx));
-out:
-	bch2_trans_iter_exit(&iter);
-	return ret;
+	return  bch2_reconcile_node_idx_take(trans, class, idx) ?:
+		bch2_reconcile_node_entry_write(trans, btree, level, pos, POS(class, *idx));
 }
 
 /**
@@ -306,17 +323,40 @@ int bch2_reconcile_node_set_idx(struct bch_fs *c, struct bkey_s k, u64 idx)
 	return 0;
 }
 
+/* Under the number that the pointer comes with; not if it is somebody else's: *idx stays 0. */
+static int node_entry_take(struct btree_trans *trans, enum btree_id btree, unsigned int level,
+			   struct bpos pos, struct bpos scan, u64 *idx)
+{
+	struct btree_iter iter;
+	struct bkey_s_c k;
+	int ret;
+
+	bch2_trans_iter_init(trans, &iter, BTREE_ID_reconcile_scan, scan, 0);
+	k = bch2_btree_iter_peek_slot(&iter);
+	ret = bkey_err(k);
+	if (!ret && k.k->type == KEY_TYPE_deleted) {
+		*idx = scan.offset;
+		ret = bch2_reconcile_node_entry_write(trans, btree, level, pos, scan);
+	}
+	bch2_trans_iter_exit(&iter);
+	return ret;
+}
+
 static int node_entries_follow(struct btree_trans *trans, enum btree_id btree,
 			       unsigned int level, struct bkey_s k,
 			       const struct reconcile_state *o, const struct reconcile_state *n)
 {
 	const bool moves = o->class != n->class;
+	/* a new node comes with a number that was taken for it */
+	const bool taken = moves && n->bp_idx && !o->bp_idx;
 	/* the same class: a repair may have entered the key under another number */
 	u64 idx = n->class == RECONCILE_WORK_none || moves ? 0 : n->bp_idx ?: o->bp_idx;
 	int ret = 0;
 
 	if (o->bp_idx && moves)
 		ret = node_entry_delete(trans, btree, level, k.k->p, POS(o->class, o->bp_idx));
+	if (!ret && taken && n->class != RECONCILE_WORK_none)
+		ret = node_entry_take(trans, btree, level, k.k->p, POS(n->class, n->bp_idx), &idx);
 	if (!ret && n->class != RECONCILE_WORK_none && !idx)
 		ret = bch2_reconcile_node_entry_create(trans, btree, level, k.k->p, n->class, &idx);
 	if (!ret && idx != n->bp_idx && k.k->type != KEY_TYPE_deleted)

@@ -30,6 +30,7 @@
 #include "btree/snapshot_table.h"
 #include "btree/write_buffer.h"
 #include "data/compress.h"
+#include "data/reconcile_trigger.h"
 #include "fs/casefold.h"
 #include "init/fs.h"
 #include "init/passes.h"
@@ -112,6 +113,7 @@ static void lend_methods(struct bch_fs *c)
 	c->up.btree_lost_data		= bch2_fs_btree_lost_data;
 	c->up.alloc_btree_ptrs		= bch2_alloc_btree_ptrs;
 	c->up.open_buckets_put		= bch2_open_buckets_put;
+	c->up.btree_ptr_work		= bch2_reconcile_btree_ptr;
 	c->up.accounting_apply		= bch2_accounting_apply;
 	c->up.accounting_unapply	= bch2_accounting_unapply;
 	c->up.replicas_cure		= bch2_accounting_replicas_cure;
