@@ -17,6 +17,8 @@ struct printbuf;
 struct bpos bch2_freespace_pos(struct bpos bucket, const struct bch_alloc_v4 *a);
 
 /* Bucket named by offset @offset of device @dev in the freespace btree. */
+struct btree_iter;
+
 static inline struct bpos freespace_offset_to_bucket(u64 dev, u64 offset)
 {
 	return POS(dev, offset & ~(~0ULL << FREESPACE_GENBITS_SHIFT));
@@ -31,6 +33,9 @@ struct need_discard_entry {
 bool bch2_need_discard_by_seq(const struct bch_fs *c);
 struct bpos bch2_need_discard_pos(bool by_seq, struct bpos bucket, u64 journal_seq);
 struct need_discard_entry bch2_need_discard_decode(bool by_seq, struct bpos pos);
+
+/* freespace_init.c */
+u64 bch2_alloc_leaf_end(const struct btree_iter *iter, const struct bch_dev *ca, u64 end);
 
 /* bucket_alloc.c: or do alloc keys have to be asked? */
 bool bch2_freespace_is_true(const struct bch_fs *c, const struct bch_dev *ca);

@@ -54,8 +54,16 @@ static int set_bucket(struct btree_trans *trans, struct bkey_s_c k)
 		: 0;
 }
 
-/* Where the leaf with the keys of bucket @b ends. */
-static u64 leaf_end(const struct btree_iter *iter, const struct bch_dev *ca, u64 end)
+/**
+ * bch2_alloc_leaf_end - where the leaf with the keys of some bucket ends
+ * @iter:	iterator over alloc, traversed to that bucket
+ * @ca:		the bucket's device
+ * @end:	bucket number
+ *
+ * A hole is known to be one only as far as its leaf is locked. Return: the first
+ * bucket behind the leaf, or @end if that is less.
+ */
+u64 bch2_alloc_leaf_end(const struct btree_iter *iter, const struct bch_dev *ca, u64 end)
 {
 	const struct btree *leaf = bch2_btree_iter_leaf(iter);
 
@@ -73,12 +81,13 @@ static int freespace_step(struct btree_trans *trans, struct bch_dev *ca, u64 b, 
 	u64 limit;
 	int ret;
 
+	/* others allocate meanwhile */
 	bch2_trans_iter_init(trans, &iter, BTREE_ID_alloc, POS(ca->dev_idx, b),
-			     BTREE_ITER_prefetch);
+			     BTREE_ITER_prefetch|BTREE_ITER_keep);
 	ret = bch2_btree_iter_traverse(&iter);
 	if (ret)
 		goto out;
-	limit = max(b + 1, min(leaf_end(&iter, ca, end), b + FREESPACE_RUN_MAX));
+	limit = max(b + 1, min(bch2_alloc_leaf_end(&iter, ca, end), b + FREESPACE_RUN_MAX));
 
 	k = bch2_btree_iter_peek_max(&iter, POS(ca->dev_idx, limit - 1));
 	ret = bkey_err(k);

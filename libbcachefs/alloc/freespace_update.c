@@ -50,7 +50,13 @@ int bch2_freespace_mod(struct btree_trans *trans, struct bch_dev *ca, struct bpo
 	struct bkey_s_c old;
 	int ret = 0;
 
-	bch2_trans_iter_init(trans, &iter, BTREE_ID_freespace, pos, BTREE_ITER_intent);
+	/*
+	 * Deleting what is not there updates nothing. It must not come there before
+	 * the commit, either: check_alloc_info may be about to enter what it takes
+	 * for free.
+	 */
+	bch2_trans_iter_init(trans, &iter, BTREE_ID_freespace, pos,
+			     BTREE_ITER_intent|BTREE_ITER_keep);
 	old = bch2_btree_iter_peek_slot(&iter);
 	ret = bkey_err(old);
 	if (!ret && bch2_freespace_is_true(trans->c, ca))

@@ -113,15 +113,97 @@ void bch2_trans_node_iter_init(struct btree_trans *trans, struct btree_iter *ite
 		  flags|BTREE_ITER_all_snapshots|BTREE_ITER_snapshot_field);
 }
 
-/** bch2_trans_iter_exit - end of an iterator; harmless if it never was initialised */
+/* --- what was read stays so till the commit --- */
+
+/* Does one that lasts as long as the attempt hold what @iter holds? */
+static bool held_anyway(const struct btree_iter *iter)
+{
+	const struct btree_path_level *l = &iter->path[iter->level];
+	const struct btree_iter *i;
+
+	list_for_each_entry(i, &iter->trans->iters, list) {
+		const struct btree_path_level *m = &i->path[iter->level];
+
+		if (i != iter && i->level == iter->level && m->b == l->b && m->lock >= 0 &&
+		    (iter->ck_lock < 0 || (i->ck == iter->ck && i->ck_lock >= 0)) &&
+		    i->flags & (BTREE_ITER_update|BTREE_ITER_kept))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Leave the locks on the last key read, and on the gap it was not in, to the
+ * transaction: an iterator in the arena holds them, in read mode. False: there is
+ * nothing to hold, or no room for it.
+ */
+static bool iter_keep(struct btree_iter *iter)
+{
+	struct btree_trans *trans = iter->trans;
+	struct btree_iter *kept;
+
+	if (trans->restarted || iter->path[iter->level].lock < 0 ||
+	    trans->nr_iters >= TRANS_ITERS_MAX / 2 || held_anyway(iter))
+		return false;
+	kept = bch2_trans_arena_alloc(trans, sizeof(*kept));
+	if (!kept)
+		return false;
+
+	*kept = *iter;
+	list_replace(&iter->list, &kept->list);
+	kept->flags = (iter->flags & ~(BTREE_ITER_intent|BTREE_ITER_keep))|BTREE_ITER_kept;
+	bch2_path_downgrade(kept, true);
+	trans->has_kept = true;
+	iter->trans = NULL;
+	return true;
+}
+
+/**
+ * bch2_trans_iter_exit - end of an iterator; harmless if it never was initialised
+ * @iter:	iterator
+ *
+ * Its locks go, but with BTREE_ITER_keep, or in a transaction that keeps what it
+ * reads: there its last node stays read locked to the end of the attempt. What
+ * such an attempt decided by is then still so when it commits, or it restarts.
+ */
 void bch2_trans_iter_exit(struct btree_iter *iter)
 {
-	if (!iter->trans)
+	struct btree_trans *trans = iter->trans;
+
+	if (!trans)
+		return;
+	if (unlikely((iter->flags & BTREE_ITER_keep) || trans->keep_reads) &&
+	    !(iter->flags & (BTREE_ITER_kept|BTREE_ITER_update)) && iter_keep(iter))
 		return;
 	bch2_path_drop(iter);
 	list_del(&iter->list);
-	iter->trans->nr_iters--;
+	trans->nr_iters--;
 	iter->trans = NULL;
+}
+
+/**
+ * bch2_trans_keep_reads - all iterators of this transaction are BTREE_ITER_keep
+ * @trans:	transaction
+ *
+ * For those who look at one btree to decide about another one while others commit.
+ */
+void bch2_trans_keep_reads(struct btree_trans *trans)
+{
+	trans->keep_reads = true;
+}
+
+/**
+ * bch2_trans_drop_kept - the attempt is over
+ * @trans:	transaction
+ */
+void bch2_trans_drop_kept(struct btree_trans *trans)
+{
+	struct btree_iter *iter, *n;
+
+	trans->has_kept = false;
+	list_for_each_entry_safe(iter, n, &trans->iters, list)
+		if (iter->flags & BTREE_ITER_kept)
+			bch2_trans_iter_exit(iter);
 }
 
 /**
@@ -134,6 +216,7 @@ void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src)
 	struct btree_trans *trans = src->trans;
 
 	*dst = *src;
+	dst->flags &= ~(BTREE_ITER_kept|BTREE_ITER_update);
 	dst->ck = NULL;
 	dst->ck_lock = dst->ck_relock = -1;
 	bch2_path_copy(dst, src);

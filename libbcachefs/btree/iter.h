@@ -42,6 +42,9 @@ enum btree_iter_flags {
 	BTREE_ITER_cached_nofill	= 1U << 15,	/* make no key cache entry */
 	BTREE_ITER_key_cache_fill	= 1U << 16,	/* the lookup that fills one */
 	BTREE_ITER_no_updates		= 1U << 17,	/* hide the own pending updates */
+	BTREE_ITER_keep			= 1U << 18,	/* what was read stays so till the commit */
+	BTREE_ITER_kept			= 1U << 19,	/* the rest of one that has been ended */
+	BTREE_ITER_update		= 1U << 20,	/* belongs to a pending update */
 };
 
 /* --- iterators --- */
@@ -52,6 +55,8 @@ void bch2_trans_node_iter_init(struct btree_trans *trans, struct btree_iter *ite
 			       unsigned btree, struct bpos pos, unsigned locks_want,
 			       unsigned level, unsigned flags);
 void bch2_trans_iter_exit(struct btree_iter *iter);
+void bch2_trans_keep_reads(struct btree_trans *trans);
+void bch2_trans_drop_kept(struct btree_trans *trans);
 /* @dst is a second iterator at the same place, with locks of its own. */
 void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src);
 

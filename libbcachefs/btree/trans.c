@@ -95,7 +95,14 @@ static struct trans_chunk *arena_grow(struct btree_trans *trans, size_t bytes)
 	return chunk;
 }
 
-static void *arena_alloc(struct btree_trans *trans, size_t bytes)
+/**
+ * bch2_trans_arena_alloc - bch2_trans_kmalloc() for this floor's own needs
+ * @trans:	transaction
+ * @bytes:	size
+ *
+ * No restart is injected. Return: NULL: no memory.
+ */
+void *bch2_trans_arena_alloc(struct btree_trans *trans, size_t bytes)
 {
 	struct trans_chunk *chunk = list_first_entry_or_null(&trans->chunks, struct trans_chunk,
 							     list);
@@ -127,7 +134,7 @@ void *bch2_trans_kmalloc(struct btree_trans *trans, size_t bytes)
 
 	if (ret)
 		return ERR_PTR(ret);
-	p = arena_alloc(trans, bytes);
+	p = bch2_trans_arena_alloc(trans, bytes);
 	return p ?: ERR_PTR(-ENOMEM);
 }
 
@@ -149,7 +156,7 @@ int bch2_trans_words_reserve(struct btree_trans *trans, struct trans_words *w, u
 	if (check_add_overflow(w->nr, u64s, &size) || size > INT_MAX / 2 / sizeof(u64))
 		return -ENOMEM;
 	size = max_t(u32, round_up(size, 16), w->size * 2);
-	d = arena_alloc(trans, size * sizeof(u64));
+	d = bch2_trans_arena_alloc(trans, size * sizeof(u64));
 	if (!d)
 		return -ENOMEM;
 	if (w->nr)
@@ -247,12 +254,15 @@ int bch2_trans_relock(struct btree_trans *trans)
  * bch2_trans_downgrade - after a commit: give back what only changes need
  * @trans:	transaction
  *
- * Intent locks become read locks; those above iter->level go (TX-5).
+ * Intent locks become read locks; those above iter->level go (TX-5), and what was
+ * only kept for the commit.
  */
 void bch2_trans_downgrade(struct btree_trans *trans)
 {
 	struct btree_iter *iter;
 
+	if (unlikely(trans->has_kept))
+		bch2_trans_drop_kept(trans);
 	list_for_each_entry(iter, &trans->iters, list)
 		bch2_path_downgrade(iter, true);
 }
@@ -313,6 +323,8 @@ static bool locked_long(struct btree_trans *trans)
  */
 u32 bch2_trans_begin(struct btree_trans *trans)
 {
+	if (unlikely(trans->has_kept))
+		bch2_trans_drop_kept(trans);
 	bch2_trans_reset_updates(trans);
 	arena_empty(trans, false);
 
@@ -372,8 +384,12 @@ void bch2_trans_put(struct btree_trans *trans)
 
 	bch2_trans_reset_updates(trans);
 	bch2_trans_forget_reports(trans);
-	list_for_each_entry_safe(iter, n, &trans->iters, list)
+	trans->keep_reads = false;
+	bch2_trans_drop_kept(trans);
+	list_for_each_entry_safe(iter, n, &trans->iters, list) {
+		iter->flags &= ~BTREE_ITER_keep;
 		bch2_trans_iter_exit(iter);
+	}
 	WARN_ON(trans->locks.nr);
 
 	spin_lock(&c->btree.trans_lock);

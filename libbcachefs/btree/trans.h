@@ -112,6 +112,7 @@ static inline bool bch2_trans_was_restarted(const struct btree_trans *trans, u32
 
 /* ERR_PTR(-ENOMEM), or a restart (injected). */
 void *bch2_trans_kmalloc(struct btree_trans *trans, size_t bytes);
+void *bch2_trans_arena_alloc(struct btree_trans *trans, size_t bytes);
 
 /* Room for @u64s more words behind the used ones. 0 or -ENOMEM. Moves w->d. */
 int bch2_trans_words_reserve(struct btree_trans *trans, struct trans_words *w, unsigned u64s);

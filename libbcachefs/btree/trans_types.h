@@ -175,6 +175,8 @@ struct btree_trans {
 	u64			locked_since;	/* ns; 0: not looked at yet */
 	bool			may_stop;	/* loops end when the start is interrupted */
 	bool			relock;		/* paths remember locks that were dropped */
+	bool			keep_reads;	/* all iterators are BTREE_ITER_keep */
+	bool			has_kept;	/* some are BTREE_ITER_kept, in the arena */
 
 	/* Latched by begin (spec 22 section 8.6): look at and mark the overlay. */
 	bool			replay_unfinished;

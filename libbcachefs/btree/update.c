@@ -129,7 +129,8 @@ struct bkey_i *bch2_bkey_copy_to_arena(struct btree_trans *trans, struct bkey_s_
 /* Positions as they are, nothing filtered, nothing of this transaction. */
 #define UPDATE_ITER_FLAGS							\
 	(BTREE_ITER_intent|BTREE_ITER_all_snapshots|BTREE_ITER_snapshot_field|	\
-	 BTREE_ITER_not_extents|BTREE_ITER_no_updates|BTREE_ITER_key_cache_fill)
+	 BTREE_ITER_not_extents|BTREE_ITER_no_updates|BTREE_ITER_key_cache_fill|	\
+	 BTREE_ITER_update)
 
 /* An iterator for @i alone, from @src if that one is near. */
 static int update_iter_init(struct btree_trans *trans, struct btree_update_entry *i,

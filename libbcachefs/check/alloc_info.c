@@ -422,6 +422,28 @@ static int hole_gens_check(struct alloc_scan *s, struct bch_dev *ca, u64 start, 
 	return 0;
 }
 
+/*
+ * The walk may have come to the next key from another leaf than the hole's: go back
+ * there, so that nobody can fill the hole before the repair of it is committed.
+ * *end becomes less if the hole goes on in the next leaf, or has been filled.
+ */
+static int hole_lock(struct alloc_scan *s, struct bch_dev *ca, u64 start, u64 *end)
+{
+	struct bkey_s_c k;
+	int ret;
+
+	bch2_btree_iter_set_pos(&s->alloc, POS(ca->dev_idx, start));
+	ret = bch2_btree_iter_traverse(&s->alloc);
+	if (ret)
+		return ret;
+	*end = bch2_alloc_leaf_end(&s->alloc, ca, *end);
+	k = bch2_btree_iter_peek_max(&s->alloc, POS(ca->dev_idx, *end - 1));
+	ret = bkey_err(k);
+	if (!ret && k.k)
+		*end = k.k->p.offset;
+	return ret;
+}
+
 /* Buckets [start, *end) have no alloc keys; *end becomes the end of what was checked. */
 static int hole_check(struct alloc_scan *s, struct bch_dev *ca, u64 start, u64 *end)
 {
@@ -477,7 +499,9 @@ static int scan_one(struct alloc_scan *s, struct bpos pos, struct scan_step *st)
 	if (ca && (!k.k || bpos_lt(POS(ca->dev_idx, hole), k.k->p))) {
 		end = k.k && k.k->p.inode == ca->dev_idx
 			? min(ca->mi.nbuckets, k.k->p.offset) : ca->mi.nbuckets;
-		ret = hole_check(s, ca, hole, &end);
+		ret = hole_lock(s, ca, hole, &end);
+		if (!ret && end > hole)
+			ret = hole_check(s, ca, hole, &end);
 		st->next = POS(ca->dev_idx, end);
 		return ret;
 	}
@@ -581,6 +605,7 @@ int bch2_check_alloc_info(struct bch_fs *c)
 	int ret = s ? 0 : -BCH_ERR_ENOMEM_gc;
 
 	if (s) {
+		bch2_trans_keep_reads(trans);
 		s->c	 = c;
 		s->trans = trans;
 		ret	 = bch2_index_check_init(&s->x, trans) ?: alloc_info_check(s);

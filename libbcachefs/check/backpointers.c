@@ -128,6 +128,7 @@ static int run_check(struct bch_fs *c, int (*fn)(struct bp_check *))
 	int ret = -BCH_ERR_ENOMEM_gc;
 
 	if (x) {
+		bch2_trans_keep_reads(trans);
 		ret = bch2_bp_check_init(x, trans);
 		if (!ret && x->other_shift && !c->opts.nochanges)
 			bch_info(c, "backpointers have another form: left to "

@@ -402,6 +402,7 @@ int bch2_check_extents_to_backpointers(struct bch_fs *c)
 	int ret = -BCH_ERR_ENOMEM_gc;
 
 	if (x) {
+		bch2_trans_keep_reads(trans);
 		ret = bch2_bp_check_init(x, trans) ?: check(x);
 		if (!ret && trans->commit_count)
 			ret = bch2_btree_write_buffer_flush_sync(trans);

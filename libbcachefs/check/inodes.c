@@ -379,6 +379,7 @@ int bch2_check_inodes(struct bch_fs *c)
 	if (IS_ERR(trans))
 		return PTR_ERR(trans);
 
+	bch2_trans_keep_reads(trans);
 	wb_maybe_flush_init(&x.wb);
 	ret = bch2_btree_write_buffer_flush_sync(trans);
 	if (!ret)

@@ -130,6 +130,7 @@ static int run_check(struct bch_fs *c, int (*fn)(struct index_check *))
 	struct index_check x;
 	int ret;
 
+	bch2_trans_keep_reads(trans);
 	/* no entry is overlooked; and whoever reads the btree next sees the repairs */
 	ret =   bch2_index_check_init(&x, trans) ?:
 		bch2_btree_write_buffer_flush_sync(trans) ?:

@@ -252,6 +252,7 @@ int bch2_check_reconcile_work(struct bch_fs *c)
 		goto out;
 	}
 
+	bch2_trans_keep_reads(x->trans);
 	wb_maybe_flush_init(&x->wb);
 	ret = check_all(x);
 	wb_maybe_flush_exit(&x->wb);

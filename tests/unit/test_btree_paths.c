@@ -265,6 +265,49 @@ static void own_changes_keep_paths(void **state)
 	bch2_trans_put(trans);
 }
 
+/* Others may not change, before the commit, what an attempt has gone by. */
+static void reads_are_kept(void **state)
+{
+	for (unsigned how = 0; how < 3; how++) {
+		struct btree_trans *a = bch2_trans_get(c), *b = bch2_trans_get(c);
+		struct btree_iter iter, other;
+		struct six_lock *leaf;
+
+		if (how == 2)
+			bch2_trans_keep_reads(a);
+		bch2_trans_begin(a);
+		bch2_trans_iter_init(a, &iter, BT, POS(1, 0), how == 1 ? BTREE_ITER_keep : 0);
+		assert_non_null(bch2_btree_iter_peek(&iter).k);
+		leaf = &bch2_btree_iter_leaf(&iter)->six;
+		bch2_trans_iter_exit(&iter);
+		assert_int_equal(bch2_trans_lock_held(a, leaf), how ? 1 << SIX_LOCK_read : 0);
+		/* once is enough */
+		bch2_trans_iter_init(a, &iter, BT, POS(1, 1), how == 1 ? BTREE_ITER_keep : 0);
+		assert_non_null(bch2_btree_iter_peek(&iter).k);
+		bch2_trans_iter_exit(&iter);
+		assert_int_equal(a->nr_iters, !!how);
+
+		bch2_trans_unlock(a);
+		bch2_trans_begin(b);
+		bch2_trans_iter_init(b, &other, BT, POS(1, 0), BTREE_ITER_intent);
+		assert_int_equal(bch2_btree_iter_traverse(&other), 0);
+		assert_int_equal(bch2_trans_relock(a), 0);
+		assert_int_equal(bch2_trans_lock_held(a, leaf), how ? 1 << SIX_LOCK_read : 0);
+		bch2_trans_unlock(a);
+		assert_int_equal(set_key(b, &other, key_at(1, 0, how + 1)), 0);
+		bch2_trans_iter_exit(&other);
+		assert_int_equal(bch2_trans_relock(a),
+				 how ? -BCH_ERR_transaction_restart_relock_path : 0);
+
+		/* the next attempt has nothing of it */
+		bch2_trans_begin(a);
+		assert_int_equal(a->nr_iters, 0);
+		assert_false(bch2_trans_has_locks(a));
+		bch2_trans_put(a);
+		bch2_trans_put(b);
+	}
+}
+
 static void upgrade_and_downgrade(void **state)
 {
 	struct btree_trans *a = bch2_trans_get(c), *b = bch2_trans_get(c);
@@ -597,6 +640,7 @@ int main(void)
 		TEST(locks_of_a_walk),
 		TEST(relock),
 		TEST(own_changes_keep_paths),
+		TEST(reads_are_kept),
 		TEST(upgrade_and_downgrade),
 		TEST(pending_updates),
 		TEST(leaf_goes_while_waited_for),

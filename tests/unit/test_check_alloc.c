@@ -7,6 +7,7 @@
  * without changes, where everything happens in the overlay and the files must stay
  * as they are.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -300,6 +301,73 @@ static void freespace(struct fs *f)
 					   { BCH_FSCK_ERR_bucket_gens_key_wrong, 1 },));
 	assert_true(exists(f, BTREE_ID_freespace, POS(0, 1ULL << 56 | (h + 32))));
 	all_is_well(f);
+}
+
+/* --- check_alloc_info, while buckets are allocated --- */
+
+#define TAKEN		128
+
+static int take_bucket(struct btree_trans *trans, struct bpos bucket)
+{
+	struct bkey_i_alloc_v4 *a = bch2_trans_start_alloc_update(trans, bucket, 0);
+
+	if (IS_ERR(a))
+		return PTR_ERR(a);
+	a->v.data_type	  = BCH_DATA_user;
+	a->v.dirty_sectors = 8;
+	return 0;
+}
+
+struct taker {
+	struct fs	*f;
+	u64		first;
+	int		go;
+};
+
+static void *taker_main(void *arg)
+{
+	struct taker *t = arg;
+
+	for (unsigned i = 0; i < TAKEN; i++) {
+		if (!i)
+			__atomic_store_n(&t->go, 1, __ATOMIC_RELEASE);
+		if (bch2_trans_commit_do(t->f->c, NULL, NULL, BCH_TRANS_COMMIT_no_enospc,
+					 take_bucket(trans, POS(0, t->first + 2 * i + 1))))
+			abort();
+	}
+	return NULL;
+}
+
+/*
+ * Every second bucket of a stretch has a key, the holes between are not entered in
+ * freespace: the pass enters them while another thread takes them one by one. What
+ * was taken before the pass came by must not be entered, what is taken later must be
+ * deleted: the next run finds nothing.
+ */
+static void holes_are_taken(struct fs *f)
+{
+	struct bch_fs_recovery *r = &f->c->recovery;
+	struct taker t = { .f = f, .first = find_hole(f, 2 * TAKEN) };
+	const struct bch_alloc_v4 used = { .data_type = BCH_DATA_user, .dirty_sectors = 8 };
+	pthread_t thread;
+
+	for (unsigned i = 0; i < TAKEN; i++)
+		DO(f, put_alloc(trans, POS(0, t.first + 2 * i), &used));
+	DO(f, put_freespace(trans, POS(0, t.first), 2 * TAKEN, false));
+
+	/* as in a start: freespace is not trusted yet */
+	r->running	= true;
+	r->curr_pass	= BCH_RECOVERY_PASS_check_alloc_info;
+	assert_int_equal(pthread_create(&thread, NULL, taker_main, &t), 0);
+	while (!__atomic_load_n(&t.go, __ATOMIC_ACQUIRE))
+		sched_yield();
+	assert_int_equal(bch2_check_alloc_info(f->c), 0);
+	pthread_join(thread, NULL);
+	r->running	= false;
+
+	for (unsigned id = 0; id < BCH_FSCK_ERR_MAX; id++)
+		f->seen[id] = bch2_fsck_err_count(f->c, id);
+	run_once(f, bch2_check_alloc_info, WANT());
 }
 
 static void gens(struct fs *f)
@@ -724,6 +792,17 @@ static void buckets(void **state)
 	     freespace_made_anew, gens_made_anew);
 }
 
+static void buckets_in_use(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct fs f;
+
+		fs_open(&f, "empty-256m-138", 1, false);
+		holes_are_taken(&f);
+		fs_close(&f);
+	}
+}
+
 static void cached(void **state)
 {
 	WITH("cached-138", 2, read_lru);
@@ -738,6 +817,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(buckets),
+		cmocka_unit_test(buckets_in_use),
 		cmocka_unit_test(cached),
 		cmocka_unit_test(erasure_coded),
 	};
