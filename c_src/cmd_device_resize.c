@@ -46,7 +46,7 @@ static int change_device(char **pos, unsigned nr, const char *passphrase_file, u
 	struct bch_opts opts = bch2_opts_empty();
 	struct bch_fs *c = tools_open_fs(pos, nr, &opts, passphrase_file);
 	struct bch_dev *ca;
-	int ret, err;
+	int ret;
 
 	if (!c)
 		return 1;
@@ -56,11 +56,7 @@ static int change_device(char **pos, unsigned nr, const char *passphrase_file, u
 		ca = NULL;
 	}
 	ret = ca ? fn(c, ca, size) : 1;
-
-	err = bch2_fs_stop(c);
-	if (err)
-		ret = tools_error("the filesystem did not stop cleanly: %s", tools_strerror(err));
-	return ret;
+	return tools_stop_fs(c) ?: ret;
 }
 
 /* --- resize --- */

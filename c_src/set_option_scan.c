@@ -182,7 +182,7 @@ void option_scans_request(char *const *args, unsigned nr, const char *passphrase
 	if (c) {
 		if (test_bit(BCH_FS_rw, &c->flags))
 			ret = request(c, s);
-		stop = bch2_fs_stop(c);
+		stop = tools_stop_fs(c);
 		ret = ret ?: stop;
 	}
 	if (ret)

@@ -121,7 +121,7 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 	if (!tools_unlock_for_process(devs.d, devs.nr, opts, passphrase_file)) {
 		c = bch2_fs_open((const char *const *) devs.d, devs.nr, opts);
 		if (IS_ERR(c)) {
-			tools_error("cannot open %s: %s", args[0], bch2_err_str(PTR_ERR(c)));
+			tools_error("cannot open %s: %s", args[0], tools_strerror(PTR_ERR(c)));
 			c = NULL;
 		}
 	}
@@ -146,7 +146,7 @@ struct bch_fs *tools_open_fs_again(char *const *args, unsigned nr, struct bch_op
 	tools_expand_devices(args, nr, &devs);
 	c = bch2_fs_open((const char *const *) devs.d, devs.nr, opts);
 	if (IS_ERR(c)) {
-		tools_error("cannot open %s: %s", args[0], bch2_err_str(PTR_ERR(c)));
+		tools_error("cannot open %s: %s", args[0], tools_strerror(PTR_ERR(c)));
 		c = NULL;
 	}
 	tools_devices_free(&devs);
@@ -172,11 +172,29 @@ struct bch_fs *tools_open_fs(char *const *args, unsigned nr, struct bch_opts *op
 		return NULL;
 	ret = bch2_fs_start(c);
 	if (ret) {
-		tools_error("cannot start %s: %s", args[0], bch2_err_str(ret));
+		tools_error("cannot start %s: %s", args[0], tools_strerror(ret));
 		bch2_fs_stop(c);
 		return NULL;
 	}
 	return c;
+}
+
+/**
+ * tools_stop_fs - stop a filesystem that was written to
+ * @c: filesystem
+ *
+ * Returns 0, also if its start has found errors and repaired them, or an exit
+ * status after a message.
+ */
+int tools_stop_fs(struct bch_fs *c)
+{
+	const int ret = bch2_fs_stop(c);
+
+	if (!ret || bch2_err_matches(ret, BCH_ERR_shutdown_with_errors_fixed))
+		return 0;
+	if (bch2_err_matches(ret, BCH_ERR_shutdown_with_errors_unfixed))
+		return tools_error("the filesystem has errors: check it");
+	return tools_error("the filesystem did not stop cleanly: %s", tools_strerror(ret));
 }
 
 /**
@@ -193,7 +211,6 @@ int tools_recover(char *const *args, unsigned nr, const char *passphrase_file)
 	struct bch_opts opts = bch2_opts_empty();
 	struct bch_fs *c = tools_open_super(args, nr, &opts);
 	bool needed;
-	int ret;
 
 	if (!c)
 		return 1;
@@ -205,11 +222,7 @@ int tools_recover(char *const *args, unsigned nr, const char *passphrase_file)
 	printf("Filesystem not clean, running recovery\n");
 	opts = bch2_opts_empty();
 	c = tools_open_fs(args, nr, &opts, passphrase_file);
-	if (!c)
-		return 1;
-	ret = bch2_fs_stop(c);
-	return ret ? tools_error("the filesystem did not stop cleanly: %s",
-				 tools_strerror(ret)) : 0;
+	return c ? tools_stop_fs(c) : 1;
 }
 
 /* --- superblocks only --- */

@@ -35,6 +35,12 @@ struct bch_fs *tools_open_fs_nostart(char *const *args, unsigned nr, struct bch_
 struct bch_fs *tools_open_fs_again(char *const *args, unsigned nr, struct bch_opts *opts);
 
 /*
+ * Stops a filesystem that was written to. Returns 0, also if its start has repaired
+ * errors, or an exit status after a message.
+ */
+int tools_stop_fs(struct bch_fs *c);
+
+/*
  * Makes an unclean filesystem clean, by starting and stopping it. Does nothing
  * if it is clean already. Returns 0 or an exit status after a message.
  */

@@ -21,6 +21,7 @@
 #include "btree/bkey_methods.h"
 #include "btree/cache.h"
 #include "btree/extent_entries.h"
+#include "btree/interior.h"
 #include "btree/node_check.h"
 #include "btree/read.h"
 #include "sb/fsck_err.h"
@@ -376,12 +377,13 @@ static void unreadable_replicas_to_text(struct printbuf *out, const struct node_
 
 /*
  * One message per node, spec 32 section 11.3: with a copy that is good, or was
- * repaired, the others would be written anew.
+ * repaired, it is to be written anew. Returns whether that was decided.
  */
-static void node_read_report(struct bch_fs *c, const struct btree *b, const char *details,
+static bool node_read_report(struct bch_fs *c, const struct btree *b, const char *details,
 			     const char *outcome, int ret)
 {
 	struct printbuf msg = PRINTBUF;
+	int decision;
 
 	prt_str(&msg, "btree node read error at ");
 	bch2_btree_id_level_to_text(&msg, b->btree_id, b->level);
@@ -393,9 +395,11 @@ static void node_read_report(struct bch_fs *c, const struct btree *b, const char
 		prt_printf(&msg, "error %s", bch2_err_str(ret));
 	else
 		prt_printf(&msg, "%s, rewrite?", outcome);
-	__bch2_fsck_err(c, ret ? FSCK_CAN_IGNORE : FSCK_CAN_FIX|FSCK_CAN_IGNORE,
-			BCH_FSCK_ERR_btree_node_read_error, "%s", printbuf_str(&msg));
+	decision = __bch2_fsck_err(c, ret ? FSCK_CAN_IGNORE : FSCK_CAN_FIX|FSCK_CAN_IGNORE,
+				   BCH_FSCK_ERR_btree_node_read_error, "%s",
+				   printbuf_str(&msg));
 	printbuf_exit(&msg);
+	return decision == -BCH_ERR_fsck_fix;
 }
 
 static bool may_be_repaired(int err)
@@ -419,6 +423,7 @@ int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 	const char *outcome = "retry success";
 	struct printbuf details = PRINTBUF, repaired = PRINTBUF;
 	struct node_replicas r;
+	bool rewrite = false;
 	int ret;
 
 	node_replicas_init(c, b, &r);
@@ -441,9 +446,12 @@ int bch2_btree_node_read(struct bch_fs *c, struct btree *b)
 	if (ret)
 		unreadable_replicas_to_text(&details, &r);
 	if (details.pos || ret)
-		node_read_report(c, b, printbuf_str(&details), outcome, ret);
+		rewrite = node_read_report(c, b, printbuf_str(&details), outcome, ret);
 	if (details.pos && !ret)
 		set_bit(BTREE_NODE_need_rewrite, &b->flags);
+	/* spec 21 §10.5 */
+	if (rewrite && !ret)
+		bch2_btree_node_rewrite_async(c, b);
 	if (bch2_err_matches(ret, BCH_ERR_btree_node_read_error) && c->up.btree_lost_data)
 		c->up.btree_lost_data(c, b->btree_id);
 out:

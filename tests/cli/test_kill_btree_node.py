@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """kill_btree_node: exactly the first block of the named nodes becomes zero; fsck -n sees it; everything is
 found before the first is damaged."""
+import os
 import re
 
 import pytest
@@ -63,6 +64,20 @@ def test_replicas(cache, scratch):
     r = kill('-n', 'extents', *cache.copy('multi2-616', scratch), rc=0)
     assert len(r.err.splitlines()) == 2
     assert sbs.differences(before[0], devs[0]) and sbs.differences(before[1], devs[1])
+
+
+def test_written_anew_when_read(cache, scratch):
+    """A start that meets a node with a bad copy makes a new one of the good copy, in the background."""
+    devs = cache.copy('multi2-138', scratch)
+    start = [os.path.join(run.BUILD, 'tests/kernel/start_fs'), '-o', 'fix_errors=yes']
+    assert run.execute(start + devs).rc == 0
+    kill('-n', 'subvolumes', '-d', '1', *devs, rc=0)
+    r = run.bcachefs('fsck', '-n', *devs)
+    assert 'retry success' in r.out, repr(r)
+    r = run.execute(start + devs)
+    assert 'retry success, rewriting' in r.out and 'errors_fixed' in r.err, repr(r)
+    r = run.bcachefs('fsck', '-n', *devs, rc=0)
+    assert 'retry' not in r.out, 'nothing is left of it'
 
 
 def test_encrypted(cache, scratch, passfile):
