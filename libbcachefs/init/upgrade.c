@@ -60,10 +60,37 @@ static const struct version_row upgrade_table[] = {
 #undef x
 };
 
+#define x(name, passes, ...)	static const u16 allow_errors_##name[] = { __VA_ARGS__ };
+BCH_UPGRADE_INCOMPAT_TABLE(x)
+#undef x
+
+/* The same for permissions: of incompatible features up to a version. */
+static const struct version_row allow_table[] = {
+#define x(name, _passes, ...)							\
+	{									\
+		.version	= bcachefs_metadata_version_##name,		\
+		.passes		= _passes,					\
+		.errors		= allow_errors_##name,				\
+		.nr_errors	= ARRAY_SIZE(allow_errors_##name),		\
+	},
+	BCH_UPGRADE_INCOMPAT_TABLE(x)
+#undef x
+};
+
 static void silence(struct bch_version_change *ch, unsigned id)
 {
 	if (id < BCH_FSCK_ERR_SILENT_BITS)
 		ch->silent[id / 64] |= BIT_ULL(id % 64);
+}
+
+static bool row_crossed(struct bch_version_change *ch, const struct version_row *v)
+{
+	if (v->version <= ch->from || v->version > ch->to)
+		return false;
+	ch->passes |= v->passes;
+	for (unsigned e = 0; e < v->nr_errors; e++)
+		silence(ch, v->errors[e]);
+	return true;
 }
 
 static void crossed_rows(struct bch_version_change *ch)
@@ -71,11 +98,8 @@ static void crossed_rows(struct bch_version_change *ch)
 	for (unsigned i = 0; i < ARRAY_SIZE(upgrade_table); i++) {
 		const struct version_row *v = &upgrade_table[i];
 
-		if (v->version <= ch->from || v->version > ch->to)
+		if (!row_crossed(ch, v))
 			continue;
-		ch->passes |= v->passes;
-		for (unsigned e = 0; e < v->nr_errors; e++)
-			silence(ch, v->errors[e]);
 		/* not in the table: the keys of rebalance_work, same btree, other places */
 		if (v->version == bcachefs_metadata_version_reconcile)
 			silence(ch, BCH_FSCK_ERR_reconcile_work_incorrectly_set);
@@ -132,6 +156,17 @@ static int set_version(struct bch_fs *c, unsigned v)
 }
 
 /* --- upgrade --- */
+
+/* Incompatible features up to @v may be used from now on (spec 12 §5.3). */
+static int allow_incompatible(struct bch_fs *c, unsigned v)
+{
+	struct bch_version_change allow = { .from = c->sb.version_incompat_allowed, .to = v };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(allow_table); i++)
+		row_crossed(&allow, &allow_table[i]);
+	return  (allow.passes ? bch2_sb_require(c, allow.passes, allow.silent) : 0) ?:
+		set_version(c, v);
+}
 
 /* The version that a start brings the filesystem to (spec 12 §5.2). */
 static unsigned upgrade_target(const struct bch_fs *c, unsigned old)
@@ -237,7 +272,7 @@ int bch2_fs_version_upgrade(struct bch_fs *c, struct bch_version_change *ch)
 	}
 	if (c->opts.version_upgrade == BCH_VERSION_UPGRADE_incompatible &&
 	    change.to > c->sb.version_incompat_allowed)
-		ret = set_version(c, change.to);
+		ret = allow_incompatible(c, change.to);
 	return ret;
 }
 

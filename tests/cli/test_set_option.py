@@ -313,6 +313,14 @@ def test_scans(image, args, expected, cache, scratch):
     run.bcachefs('fsck', '-n', *devs, devices=devs, rc=0)
 
 
+def test_scans_with_a_bad_copy(cache, scratch):
+    """Errors that the start repairs are not those of the command."""
+    devs = cache.copy('multi2-138', scratch)
+    run.bcachefs('kill_btree_node', '-n', 'subvolumes', '-d', '1', *devs, rc=0)
+    r = set_option('--data_replicas=1', *devs, rc=0)
+    assert 'retry success' in r.out and not r.err, repr(r)
+
+
 def test_scans_of_encrypted(cache, scratch, passfile):
     devs = cache.copy('encrypted-138', scratch)
     r = set_option('--data_replicas=2', *devs, rc=0)
@@ -418,3 +426,20 @@ def test_power_cuts(image, cache, scratch):
         n += 1
     assert n == 3 * 3 ** len(devs)
     sbs.only_superblocks_changed(before, devs)
+
+
+def test_scans_from_permission_on(cache, scratch):
+    """Once newer features are allowed, what options ask for is found without a request."""
+    devs = cache.copy('small-616', scratch)
+    start = [os.path.join(run.BUILD, 'tests/kernel/start_fs'), '-o']
+    assert run.execute(start + ['version_upgrade=compatible'] + devs).rc == 0
+    r = set_option('--compression=zstd', *devs, rc=0)
+    assert not r.out
+    r = run.execute(start + ['version_upgrade=incompatible'] + devs)
+    assert r.rc == 0 and 'check_reconcile_work... done' in r.out, repr(r)
+    run.bcachefs('fsck', '-n', *devs, devices=devs, rc=0)
+    assert 'type set' in run.bcachefs('list', '-b', 'reconcile_work', *devs, devices=devs, rc=0).out
+    # now that there are requests
+    set_option('--compression=lz4', *devs, rc=0)
+    assert cookies(devs) == {FS: 1}
+    run.bcachefs('fsck', '-n', *devs, devices=devs, rc=0)

@@ -191,13 +191,23 @@ static void option_incompatible(void **state)
 	assert_int_equal(c->sb.features & BCH_SB_FEATURES_ALL, BCH_SB_FEATURES_ALL);
 	stop(c);
 
-	/* nothing but the permission */
+	/* the permission, and what makes use of it */
 	v.version = v.complete = V(38);
 	v.allowed = V(28);
 	c = open_as(&v);
 	assert_int_equal(bch2_fs_version_init(c), 0);
 	assert_int_equal(BCH_SB_VERSION_INCOMPAT_ALLOWED(c->disk_sb.sb), V(38));
-	assert_int_equal(c->recovery.required_stable, 0);
+	assert_int_equal(required(c), PASS_STABLE(check_reconcile_work));
+	assert_true(silent(c, BCH_FSCK_ERR_extent_io_opts_not_set));
+	assert_false(silent(c, BCH_FSCK_ERR_accounting_mismatch));
+	stop(c);
+
+	/* nothing but the permission */
+	v.allowed = V(34);
+	c = open_as(&v);
+	assert_int_equal(bch2_fs_version_init(c), 0);
+	assert_int_equal(BCH_SB_VERSION_INCOMPAT_ALLOWED(c->disk_sb.sb), V(38));
+	assert_int_equal(required(c), 0);
 	stop(c);
 }
 
