@@ -541,10 +541,11 @@ int bch2_alloc_btree_ptrs(struct btree_trans *trans, struct bkey_i *k, unsigned 
 	int ret;
 
 	/*
-	 * Replay's first pass leaves what cannot go on at once to its second one, which
-	 * may use reserves (spec 22 9.3): nothing becomes free before it is done.
+	 * What becomes free may need the journal space that reclaim is after: it tries
+	 * again with reserves. So does replay's second pass with what the first one had
+	 * to leave (spec 22 9.3): nothing becomes free before that is done.
 	 */
-	if (trans->replay_unfinished && watermark & BCH_TRANS_COMMIT_journal_reclaim &&
+	if (watermark & BCH_TRANS_COMMIT_journal_reclaim &&
 	    req.watermark < BCH_WATERMARK_reclaim)
 		req.flags |= BCH_ALLOC_nowait;
 

@@ -24,13 +24,22 @@
 #include "journal/pins.h"
 #include "util/log.h"
 
-/*
- * The key in the journal anew, rather than in its leaf: only so that the very
- * oldest entry can go at once, and never when the end is near (14.1). If there is
- * no room for it either it does go to its leaf; if the journal waits for this very
- * key, the leaf may be split for it.
- */
-static unsigned commit_flags(struct bch_fs *c, const struct bkey_cached *ck, bool anew)
+enum write_back_how {
+	/*
+	 * To the journal anew, rather than to its leaf: only so that the very oldest
+	 * entry can go at once, and never when the end is near (14.1).
+	 */
+	WRITE_BACK_anew,
+	/* There was no room for it in the journal. */
+	WRITE_BACK_leaf,
+	/* The leaf has to be split, and what is left of the space is kept for that. */
+	WRITE_BACK_reserve,
+	WRITE_BACK_NR,
+};
+
+/* If the journal waits for this very key, its leaf may be split for it. */
+static unsigned commit_flags(struct bch_fs *c, const struct bkey_cached *ck,
+			     enum write_back_how how)
 {
 	const unsigned flags = BCH_TRANS_COMMIT_no_check_rw|BCH_TRANS_COMMIT_no_enospc|
 		BCH_TRANS_COMMIT_no_skip_noops|BCH_TRANS_COMMIT_journal_reclaim;
@@ -39,17 +48,19 @@ static unsigned commit_flags(struct bch_fs *c, const struct bkey_cached *ck, boo
 	const bool waited_for = bch2_journal_watermark_low(c) &&
 		(!running || ck->pin.seq == bch2_journal_last_seq(c));
 
-	if (anew && waited_for && running)
+	if (how == WRITE_BACK_anew && waited_for && running)
 		return flags|BCH_WATERMARK_reclaim;
 	return flags|BCH_TRANS_COMMIT_no_journal_res|
-		(waited_for ? BCH_WATERMARK_reclaim : BCH_WATERMARK_btree);
+		(waited_for || how == WRITE_BACK_reserve ? BCH_WATERMARK_reclaim
+							 : BCH_WATERMARK_btree);
 }
 
 /* The entry is locked; commit its key to the leaf. */
-static int write_back(struct btree_trans *trans, struct bkey_cached *ck, bool anew)
+static int write_back(struct btree_trans *trans, struct bkey_cached *ck,
+		      enum write_back_how how)
 {
 	struct bkey_i *k = bch2_bkey_copy_to_arena(trans, bkey_i_to_s_c(ck->k), 0);
-	const unsigned flags = commit_flags(trans->c, ck, anew);
+	const unsigned flags = commit_flags(trans->c, ck, how);
 	int ret;
 
 	if (IS_ERR(k))
@@ -66,7 +77,7 @@ static int write_back(struct btree_trans *trans, struct bkey_cached *ck, bool an
 
 /* One attempt. @ck is only compared, its position copied by the caller. */
 static int flush_attempt(struct btree_trans *trans, unsigned btree, struct bpos pos, u64 seq,
-			 bool anew)
+			 enum write_back_how how)
 {
 	struct bch_fs *c = trans->c;
 	struct bkey_cached *ck = key_cache_get(c, btree, pos);
@@ -89,7 +100,7 @@ static int flush_attempt(struct btree_trans *trans, unsigned btree, struct bpos 
 		goto out;
 	}
 
-	ret = write_back(trans, ck, anew);
+	ret = write_back(trans, ck, how);
 	if (ret)
 		goto out;
 	/* the commit has left a read lock: nothing was changed since */
@@ -102,6 +113,20 @@ out:
 }
 
 /*
+ * What to try when that was not possible; WRITE_BACK_NR: nothing. Reclaim must not wait
+ * for buckets whose becoming free may need the journal space that it is after.
+ */
+static enum write_back_how next_way(enum write_back_how how, int ret)
+{
+	if (ret == -BCH_ERR_journal_reclaim_would_deadlock && how == WRITE_BACK_anew)
+		return WRITE_BACK_leaf;
+	if ((bch2_err_matches(ret, BCH_ERR_bucket_alloc_blocked) ||
+	     bch2_err_matches(ret, ENOSPC)) && how < WRITE_BACK_reserve)
+		return WRITE_BACK_reserve;
+	return WRITE_BACK_NR;
+}
+
+/*
  * Write back the entry of @pin, which stays until this returns; numbers up to @seq
  * are wanted. 0 or an error.
  */
@@ -109,11 +134,13 @@ static int key_cache_pin_flush(struct bch_fs *c, struct journal_entry_pin *pin, 
 {
 	const struct bkey_cached *ck = container_of(pin, struct bkey_cached, pin);
 	struct btree_trans *trans = bch2_trans_get_service(c);
-	int ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq, true));
+	enum write_back_how how = WRITE_BACK_anew;
+	int ret;
 
-	if (ret == -BCH_ERR_journal_reclaim_would_deadlock)
-		ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq,
-							  false));
+	do {
+		ret = lockrestart_do(trans, flush_attempt(trans, ck->btree_id, ck->pos, seq, how));
+		how = next_way(how, ret);
+	} while (how != WRITE_BACK_NR);
 	bch2_trans_put(trans);
 	if (ret && !bch2_err_matches(ret, BCH_ERR_operation_blocked) && !bch2_journal_error(c)) {
 		bch_err(c, "error writing back a cached key: %s", bch2_err_str(ret));

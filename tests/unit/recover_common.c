@@ -21,13 +21,17 @@
 #include "shim/log.h"
 
 char recover_last_error[512];
+char recover_errors[2048];
 unsigned recover_nr_errors;
 
 static void remember(int level, const char *text, void *arg)
 {
 	if (level < 0 || level > 3)
 		return;
+	const size_t len = strlen(recover_errors);
+
 	recover_nr_errors++;
+	snprintf(recover_errors + len, sizeof(recover_errors) - len, "%s", text);
 	snprintf(recover_last_error, sizeof(recover_last_error), "%s", text);
 }
 
@@ -38,6 +42,7 @@ void recover_log_quietly(void)
 {
 	recover_nr_errors	= 0;
 	recover_last_error[0]	= '\0';
+	recover_errors[0]	= '\0';
 	shim_set_log_sink(remember, NULL);
 }
 

@@ -43,6 +43,7 @@ bool content_equal(const struct content *a, const struct content *b);
 
 /* The last message of level error and above, and how many there were. */
 extern char recover_last_error[512];
+extern char recover_errors[2048];	/* the first ones */
 extern unsigned recover_nr_errors;
 void recover_log_quietly(void);
 

@@ -214,7 +214,7 @@ static void stop(struct bch_fs *c)
 {
 	const int ret = bch2_fs_stop(c);
 
-	need(!ret, "stop: %s (%s)", bch2_err_str(ret), recover_last_error);
+	need(!ret, "stop: %s (%s)", bch2_err_str(ret), recover_errors);
 }
 
 /* Of what is on the device: in a live filesystem much is on its way. */
