@@ -46,6 +46,12 @@ struct bch_fs_btree {
 #ifdef CONFIG_BCACHEFS_TESTS
 	/* Commits do not mark what buffered updates supersede (spec 22 11.2). */
 	bool			test_no_overlay_sync;
+	/* Commits mark before they can no longer fail (SY-2). */
+	bool			test_mark_early;
+	/* The overwrite lock is taken before node locks (SY-4, spec 22 11.8.3). */
+	bool			test_overwrite_lock_outside;
+	/* Interior updates do not pin what they supersede (spec 22 11.8.8). */
+	bool			test_supersede_unpinned;
 	/* Replay ends with an error when it begins. */
 	bool			test_replay_fails;
 #endif

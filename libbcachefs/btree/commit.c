@@ -361,9 +361,11 @@ static int commit_locked(struct commit *x)
 
 	bch2_sync_point(x->c, commit_H5);
 	if (unlikely(overlay)) {
-		mutex_lock(overwrite);
+		if (!x->overlay_locked)
+			mutex_lock(overwrite);
 		if (x->flags & BCH_TRANS_COMMIT_journal_replay)
 			ret = bch2_trans_overlay_check(x->trans);
+		commit_test_mark_early(x->trans);
 	}
 	bch2_sync_point(x->c, commit_H6);
 	ret = ret ?: check_room(x) ?: reserve_journal(x) ?: run_hooks(x) ?: commit_account(x) ?:
@@ -374,7 +376,8 @@ static int commit_locked(struct commit *x)
 			bch2_trans_overlay_mark(x->trans);
 			bch2_sync_point(x->c, commit_H8);
 		}
-		mutex_unlock(overwrite);
+		if (!x->overlay_locked)
+			mutex_unlock(overwrite);
 		if (!ret)
 			bch2_sync_point(x->c, commit_H3b);
 	}
@@ -394,8 +397,10 @@ static int commit_try(struct commit *x)
 	if (ret)
 		return ret;
 
+	x->overlay_locked = commit_test_lock_outside(x->trans);
 	ret = lock_nodes(x) ?: commit_locked(x);
 	unlock_nodes(x);
+	commit_test_unlock_outside(x->trans, x->overlay_locked);
 	bch2_journal_res_put(x->c, &s->journal_res);
 	return ret;
 }

@@ -124,6 +124,56 @@ void bch2_trans_overlay_mark(struct btree_trans *trans)
 	for_each_place(trans, place_mark);
 }
 
+#ifdef CONFIG_BCACHEFS_TESTS
+/**
+ * commit_test_lock_outside - tests only: the overwrite lock, before the locks of nodes
+ * @trans:	transaction that is about to lock its nodes
+ *
+ * Return: was it taken? Always false unless a test asks for the wrong order, the one
+ * of spec 22 section 11.8.3.
+ */
+bool commit_test_lock_outside(struct btree_trans *trans)
+{
+	const bool lock = trans->replay_unfinished &&
+		READ_ONCE(trans->c->btree.test_overwrite_lock_outside);
+
+	if (lock)
+		mutex_lock(&trans->c->journal.keys.overwrite_lock);
+	return lock;
+}
+
+/**
+ * commit_test_unlock_outside - tests only: let go of it
+ * @trans:	transaction
+ * @locked:	what commit_test_lock_outside() returned
+ */
+void commit_test_unlock_outside(struct btree_trans *trans, bool locked)
+{
+	if (locked)
+		mutex_unlock(&trans->c->journal.keys.overwrite_lock);
+}
+
+/**
+ * commit_test_mark_early - tests only: what SY-2 forbids
+ * @trans:	transaction that can still fail; overwrite lock held
+ */
+void commit_test_mark_early(struct btree_trans *trans)
+{
+	if (READ_ONCE(trans->c->btree.test_mark_early))
+		for_each_place(trans, place_mark);
+}
+#endif
+
+/* Tests only: what if interior updates rely on replay's pins? */
+static bool supersede_unpinned(const struct bch_fs *c)
+{
+#ifdef CONFIG_BCACHEFS_TESTS
+	return READ_ONCE(c->btree.test_supersede_unpinned);
+#else
+	return false;
+#endif
+}
+
 /**
  * bch2_overlay_mark_overwritten - a pointer was changed in memory (IU-8)
  * @c:		filesystem; the caller's transaction has the overlay
@@ -165,7 +215,7 @@ void bch2_overlay_mark_overwritten_pin(struct bch_fs *c, unsigned btree, unsigne
 	mutex_lock(&c->journal.keys.overwrite_lock);
 	k = bch2_journal_keys_find(c, btree, level, pos);
 	if (k && !k->overwritten) {
-		if (k->journal_seq)
+		if (k->journal_seq && !supersede_unpinned(c))
 			bch2_journal_pin_add(c, k->journal_seq, pin, pin->type, flush);
 		bch2_journal_key_mark_overwritten(c, k);
 	}

@@ -13,7 +13,7 @@ struct commit {
 	struct bch_fs		*c;
 	u32			flags;		/* enum bch_trans_commit_flags */
 	bool			names;		/* names and overwrites go to the journal */
-	bool			overlay_locked;
+	bool			overlay_locked;	/* before the nodes: tests only */
 	unsigned		journal_u64s;	/* wanted */
 	unsigned		nr_locked;	/* updates [0, nr_locked) have their write lock */
 	struct btree_update_entry *full;	/* whose leaf has no room */
@@ -43,6 +43,20 @@ static inline bool update_journals(const struct btree_update_entry *i)
 unsigned commit_journal_size(const struct commit *x);
 int commit_account(struct commit *x);
 void commit_fill_journal(struct commit *x);
+
+/* commit_overlay.c: what tests can do wrong on purpose */
+#ifdef CONFIG_BCACHEFS_TESTS
+bool commit_test_lock_outside(struct btree_trans *trans);
+void commit_test_unlock_outside(struct btree_trans *trans, bool locked);
+void commit_test_mark_early(struct btree_trans *trans);
+#else
+static inline bool commit_test_lock_outside(struct btree_trans *trans)
+{
+	return false;
+}
+static inline void commit_test_unlock_outside(struct btree_trans *trans, bool locked) {}
+static inline void commit_test_mark_early(struct btree_trans *trans) {}
+#endif
 
 /* commit_cure.c */
 int commit_cure(struct commit *x, int err);

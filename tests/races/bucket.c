@@ -8,6 +8,7 @@
 
 #include <linux/err.h>
 
+#include "alloc/discard.h"
 #include "alloc/foreground.h"
 #include "alloc/freespace.h"
 #include "btree/bkey_val.h"
@@ -109,7 +110,12 @@ void wb_flush(void)
 	bch2_trans_put(trans);
 }
 
-/** wait_alloc_state - until the bucket has this data type */
+/**
+ * wait_alloc_state - until the bucket has this data type
+ *
+ * The worker is woken by journal writes that allow more discards; nothing else may
+ * be written here, so it is woken as long as this takes.
+ */
 void wait_alloc_state(u64 bucket, unsigned type)
 {
 	const time_t end = time(NULL) + WAIT_SECONDS;
@@ -118,6 +124,7 @@ void wait_alloc_state(u64 bucket, unsigned type)
 		if (time(NULL) > end)
 			fail_msg("bucket %llu stays in state %u, not %u", bucket,
 				 alloc_state(bucket, NULL), type);
+		bch2_do_discards(c);
 		usleep(1000);
 	}
 }

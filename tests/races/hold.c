@@ -26,6 +26,7 @@ struct hold {
 	unsigned	round;		/* who came before the release leaves */
 	bool		armed;
 	void		(*fn)(struct bch_fs *c);
+	const char	*fn_tag;
 };
 
 struct job {
@@ -77,11 +78,16 @@ static struct timespec deadline(void)
 	return t;
 }
 
+static bool tag_applies(const char *tag)
+{
+	return !tag || (my_tag && !strcmp(my_tag, tag));
+}
+
 static bool hold_applies(const struct hold *h, unsigned btree, const struct bkey_i *k)
 {
 	if (!h->armed)
 		return false;
-	if (h->tag && (!my_tag || strcmp(my_tag, h->tag)))
+	if (!tag_applies(h->tag))
 		return false;
 	return !h->by_key || (k && btree == h->btree && bpos_eq(k->k.p, h->pos));
 }
@@ -95,7 +101,7 @@ void __bch2_sync_point(struct bch_fs *fs, const char *name, unsigned btree,
 
 	pthread_mutex_lock(&lock);
 	h = hold_find(name);
-	fn = h ? h->fn : NULL;
+	fn = h && tag_applies(h->fn_tag) ? h->fn : NULL;
 	if (h && hold_applies(h, btree, k)) {
 		const unsigned round = h->round;
 
@@ -210,11 +216,12 @@ void release_all(void)
 	pthread_mutex_unlock(&lock);
 }
 
-/** at_point - call a function whenever a thread comes to the point */
-void at_point(const char *name, void (*fn)(struct bch_fs *c))
+/** at_point - call a function whenever a thread, or that job, comes to the point */
+void at_point(const char *name, const char *tag, void (*fn)(struct bch_fs *c))
 {
 	pthread_mutex_lock(&lock);
-	hold_get(name)->fn = fn;
+	hold_get(name)->fn	= fn;
+	hold_get(name)->fn_tag	= tag;
 	pthread_mutex_unlock(&lock);
 }
 

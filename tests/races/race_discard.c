@@ -6,6 +6,8 @@
  */
 #include <linux/array_size.h>
 
+#include "btree/trans.h"
+#include "btree/update.h"
 #include "races.h"
 
 static struct emptied e;
@@ -53,9 +55,14 @@ static void finish(struct job *start)
 	wb_flush();
 }
 
+/* What fsck has to say if the index and the buckets have come apart. */
+#define LOST		((struct report) { .unset = 1 })
+#define RESURRECTED	((struct report) { .set = 1 })
+
 static void close_sound(void)
 {
 	assert_int_equal(nd_violations(), 0);
+	fsck_silent();
 	assert_int_equal(fs_close(), 0);
 }
 
@@ -85,7 +92,8 @@ static void resurrection(bool sync)
 {
 	struct job *start = start_before_k(old_journal_set(), sync);
 
-	/* the worker itself */
+	/* the worker itself, which may discard what is in the journal on disk */
+	assert_int_equal(bch2_journal_meta(c), 0);
 	release("discard_begin");
 	wait_alloc_state(e.bucket, BCH_DATA_free);
 	assert_int_equal(k_overwritten(), sync);
@@ -93,10 +101,12 @@ static void resurrection(bool sync)
 	assert_int_equal(key_type(BTREE_ID_need_discard, nd_pos(e.seq, e.bucket), true), 0);
 	finish(start);
 	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
-	if (sync)
+	if (sync) {
 		close_sound();
-	else
+	} else {
+		fsck_expect(false, RESURRECTED);
 		fs_close();
+	}
 }
 
 static void scenario_01_resurrected(void **state)
@@ -133,12 +143,13 @@ static void loss(bool sync)
 	assert_int_equal(nd_violations(), !sync);
 	bch2_open_bucket_put(c, ob);
 	if (sync) {
-		bch2_journal_flush(c);
+		assert_int_equal(bch2_journal_meta(c), 0);
 		wait_alloc_state(e.bucket, BCH_DATA_free);
 		wb_flush();
 		assert_false(nd_present(0, e.bucket));
 		close_sound();
 	} else {
+		fsck_expect(false, LOST);
 		fs_close();
 	}
 }
@@ -161,13 +172,16 @@ static void stale(bool sync)
 
 	assert_int_equal(bucket_mark_free(e.bucket), 0);
 	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
-	wb_flush();
+	/* the check flushes, looks again, and believes what it sees */
+	fsck_expect(false, sync ? (struct report) {} : RESURRECTED);
 	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
 	finish(start);
-	if (sync)
+	if (sync) {
 		close_sound();
-	else
+	} else {
+		fsck_expect(false, RESURRECTED);
 		fs_close();
+	}
 }
 
 static void scenario_03_stale_lookup(void **state)
@@ -182,18 +196,33 @@ static void scenario_03_without_sync(void **state)
 
 /* --- 4: commit before flush, replay in between --- */
 
-static void scenario_04_buffered_only(void **state)
+static void buffered_only(bool sync)
 {
-	struct job *start = start_before_k(old_journal_set(), true);
+	struct job *start = start_before_k(old_journal_set(), sync);
 
+	/* nobody takes what is buffered to the btree */
+	hold("wb_flush_H10a", NULL);
 	assert_int_equal(bucket_mark_free(e.bucket), 0);
 	release("replay_H1");
 	assert_int_equal(job_wait(start), 0);
-	assert_false(nd_present(e.seq, e.bucket));
-	assert_int_equal(key_type(BTREE_ID_need_discard, nd_pos(e.seq, e.bucket), true), 0);
-	wb_flush();
+	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
+	assert_int_equal(key_type(BTREE_ID_need_discard, nd_pos(e.seq, e.bucket), true),
+			 sync ? 0 : KEY_TYPE_set);
 	release_all();
+	/* without the marks this is right by luck only: U is applied after K */
+	wb_flush();
 	close_sound();
+}
+
+static void scenario_04_buffered_only(void **state)
+{
+	buffered_only(true);
+}
+
+/* An entry of a bucket that is free already is found until the flush. */
+static void scenario_04_without_sync(void **state)
+{
+	buffered_only(false);
 }
 
 /* The entry of U never becomes durable: K must still be there. */
@@ -296,41 +325,67 @@ static void count_attempt(struct bch_fs *fs)
 	attempts++;
 }
 
-static void scenario_06_check_in_commit(void **state)
+/* Replay at K: looked at the mark with the leaf locked, and is about to commit. */
+static struct job *start_checked(bool sync)
 {
 	const char *path = old_journal_set();
-	struct job *start, *flush;
+	struct job *start;
 
 	hold("discard_begin", NULL);
 	fs_open(path);
+	c->btree.test_no_overlay_sync = !sync;
 	hold_key("replay_H2", "start", BTREE_ID_need_discard, nd_pos(e.seq, e.bucket));
 	start = fs_start_held(NULL, NULL);
 	hold_wait("replay_H2");
 	assert_int_equal(bucket_mark_free(e.bucket), 0);
-	assert_true(k_overwritten());
+	assert_int_equal(k_overwritten(), sync);
+	attempts = 0;
+	at_point("commit_H3a", "start", count_attempt);
+	hold("replay_H14", "start");
+	return start;
+}
+
+static void scenario_06_check_in_commit(void **state)
+{
+	struct job *start = start_checked(true), *flush;
+
 	flush = job_start("flush", wb_flush_fn, NULL);
 	settle();
 	assert_false(job_done(flush));
 
 	/* K is not inserted: not even the flush finds it */
-	attempts = 0;
-	at_point("commit_H3a", count_attempt);
-	hold("replay_H14", "start");
 	release("replay_H2");
 	hold_wait("replay_H14");
 	assert_int_equal(attempts, 0);
-	at_point("commit_H3a", NULL);
+	at_point("commit_H3a", NULL, NULL);
 	assert_int_equal(job_wait(flush), 0);
 	assert_int_equal(key_type(BTREE_ID_need_discard, nd_pos(e.seq, e.bucket), true), 0);
 	finish(start);
 	close_sound();
 }
 
+/* K is inserted over U. */
+static void scenario_06_without_sync(void **state)
+{
+	struct job *start;
+
+	hold("wb_flush_H10a", NULL);
+	start = start_checked(false);
+	release("replay_H2");
+	hold_wait("replay_H14");
+	assert_true(attempts);
+	assert_int_equal(key_type(BTREE_ID_need_discard, nd_pos(e.seq, e.bucket), true),
+			 KEY_TYPE_set);
+	/* applied after K: right by luck */
+	finish(start);
+	close_sound();
+}
+
 /* --- 7: keys appended by the atomic trigger are marked --- */
 
-static void scenario_07_trigger_keys(void **state)
+static void trigger_keys(bool sync)
 {
-	struct job *start = start_before_k(old_journal_set(), true), *commit;
+	struct job *start = start_before_k(old_journal_set(), sync), *commit;
 
 	hold("commit_H3a", "discard");
 	commit = job_start("discard", mark_free_fn, NULL);
@@ -339,11 +394,27 @@ static void scenario_07_trigger_keys(void **state)
 	hold("commit_H8", "discard");
 	release("commit_H3a");
 	hold_wait("commit_H8");
-	assert_true(k_overwritten());
+	assert_int_equal(k_overwritten(), sync);
 	release("commit_H8");
 	assert_int_equal(job_wait(commit), 0);
+	wb_flush();
 	finish(start);
-	close_sound();
+	if (sync) {
+		close_sound();
+	} else {
+		fsck_expect(false, RESURRECTED);
+		fs_close();
+	}
+}
+
+static void scenario_07_trigger_keys(void **state)
+{
+	trigger_keys(true);
+}
+
+static void scenario_07_without_sync(void **state)
+{
+	trigger_keys(false);
 }
 
 /* --- 8: failed commit must not mark --- */
@@ -377,6 +448,55 @@ static void scenario_08_failed_commit(void **state)
 	close_sound();
 }
 
+static int gives_up(struct btree_trans *trans, struct btree_trans_commit_hook *h)
+{
+	return -EINTR;
+}
+
+static int delete_gives_up(struct btree_trans *trans)
+{
+	static struct btree_trans_commit_hook h;
+
+	h = (struct btree_trans_commit_hook) { .fn = gives_up };
+	bch2_trans_commit_hook(trans, &h);
+	return bch2_btree_bit_mod_buffered(trans, BTREE_ID_need_discard,
+					   nd_pos(e.seq, e.bucket), false);
+}
+
+/* The commit has its room in the journal, and fails all the same. */
+static void gave_up(bool early)
+{
+	struct job *start = start_before_k(old_journal_set(), true);
+
+	c->btree.test_mark_early = early;
+	assert_int_equal(bch2_trans_commit_do(c, NULL, NULL, BCH_TRANS_COMMIT_no_enospc,
+					      delete_gives_up(trans)), -EINTR);
+	c->btree.test_mark_early = false;
+	assert_int_equal(k_overwritten(), early);
+	release("replay_H1");
+	assert_int_equal(job_wait(start), 0);
+	assert_int_equal(alloc_state(e.bucket, NULL), BCH_DATA_need_discard);
+	assert_int_equal(nd_present(e.seq, e.bucket), !early);
+	if (early) {
+		fsck_expect(false, LOST);
+		fs_close();
+	} else {
+		fsck_silent();
+		release_all();
+		close_sound();
+	}
+}
+
+static void scenario_08_gave_up(void **state)
+{
+	gave_up(false);
+}
+
+static void scenario_08_marked_early(void **state)
+{
+	gave_up(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,12 +507,17 @@ int main(void)
 		RACE(scenario_03_stale_lookup),
 		RACE(scenario_03_without_sync),
 		RACE(scenario_04_buffered_only),
+		RACE(scenario_04_without_sync),
 		RACE(scenario_04_crash),
 		RACE(scenario_05_leaf_locked),
 		RACE(scenario_05_lock_held),
 		RACE(scenario_06_check_in_commit),
+		RACE(scenario_06_without_sync),
 		RACE(scenario_07_trigger_keys),
+		RACE(scenario_07_without_sync),
 		RACE(scenario_08_failed_commit),
+		RACE(scenario_08_gave_up),
+		RACE(scenario_08_marked_early),
 	};
 
 	return race_main(tests, ARRAY_SIZE(tests));

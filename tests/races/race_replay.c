@@ -177,18 +177,26 @@ static int commit_fn(void *arg)
  * A commit waits for the write lock of a node that the splitting thread reads, which
  * wants the overwrite lock. Were that held by the commit, neither would go on.
  */
-static void scenario_09_lock_order(void **state)
-{
-	struct job *start = fs_start_held(old_journal_splits(), "replay_H4_begin");
-	struct mutex *overwrite = &c->journal.keys.overwrite_lock;
-	struct job *split, *commit;
+static struct job *start, *split, *commit;
 
+static void lock_order(bool outside)
+{
+	start = fs_start_held(old_journal_splits(), "replay_H4_begin");
+	c->btree.test_overwrite_lock_outside = outside;
 	hold("interior_H15", "split");
 	split = job_start("split", split_fn, NULL);
 	hold_wait("interior_H15");
 	commit = job_start("commit", commit_fn, NULL);
 	settle();
 	assert_false(job_done(commit));
+}
+
+static void scenario_09_lock_order(void **state)
+{
+	struct mutex *overwrite;
+
+	lock_order(false);
+	overwrite = &c->journal.keys.overwrite_lock;
 	/* SY-4 */
 	assert_true(mutex_trylock(overwrite));
 	mutex_unlock(overwrite);
@@ -200,6 +208,18 @@ static void scenario_09_lock_order(void **state)
 	assert_run(first);
 	assert_run(later);
 	assert_int_equal(fs_close(), 0);
+}
+
+/* The order that does not work: each has what the other wants, and no detector sees it. */
+static void scenario_09_lock_outside(void **state)
+{
+	lock_order(true);
+	release("interior_H15");
+	settle();
+	assert_false(job_done(split));
+	assert_false(job_done(commit));
+	assert_false(mutex_trylock(&c->journal.keys.overwrite_lock));
+	/* the threads end with the process of this test */
 }
 
 /* --- 10: concurrent marking --- */
@@ -513,6 +533,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RACE(scenario_09_lock_order),
+		RACE(scenario_09_lock_outside),
 		RACE(scenario_10_concurrent_marking),
 		RACE(scenario_23_no_bypass),
 		RACE(scenario_24_latched),

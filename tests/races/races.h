@@ -49,8 +49,8 @@ void release(const char *name);
 void hold_next(const char *name);
 void release_all(void);
 void settle(void);
-/* Called by every thread that comes to @name; NULL: no more. */
-void at_point(const char *name, void (*fn)(struct bch_fs *c));
+/* Called by every thread, or only that job, that comes to @name; NULL: no more. */
+void at_point(const char *name, const char *tag, void (*fn)(struct bch_fs *c));
 
 /* A thread; @tag names it for hold(). */
 struct job;
@@ -109,6 +109,20 @@ void wb_flush(void);
 void wait_alloc_state(u64 bucket, unsigned type);
 /* ND-1 by direct scan of both btrees: number of violations. */
 unsigned nd_violations(void);
+
+/* --- what fsck says (report.c) --- */
+
+/* How often check_alloc_info reported ... */
+struct report {
+	u64		unset;		/* 114: a bucket that is not in need_discard */
+	u64		set;		/* 124: an entry whose bucket does not want it */
+	u64		no_bucket;	/* 123: an entry of no bucket */
+	u64		all;		/* any error; fsck_expect() computes it */
+};
+
+struct report fsck_report(bool repair);
+void fsck_expect(bool repair, struct report want);
+void fsck_silent(void);
 
 #define RACE(_test)	cmocka_unit_test_setup_teardown(_test, race_setup, race_teardown)
 
