@@ -180,7 +180,8 @@ static int window_mark(struct bch_fs *c, const struct journal_start_info *info, 
 			continue;
 
 		r->ignore = JOURNAL_IGNORE_blacklisted;
-		fsck_err_on(r->flush, c, jset_seq_blacklisted,
+		/* one that was torn then is why the number was blacklisted */
+		fsck_err_on(r->flush && r->csum_good, c, jset_seq_blacklisted,
 			    "found blacklisted journal entry %llu", r->seq);
 	}
 

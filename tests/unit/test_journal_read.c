@@ -466,6 +466,23 @@ static void blacklisted(void **state)
 	image_free(&im);
 }
 
+/* Torn when power was lost before: why it was blacklisted, and nothing to report. */
+static void blacklisted_torn(void **state)
+{
+	struct image im;
+
+	image_create(&im, 1, 0, 64);
+	put_common(&im, 0);
+	PUT(&im, 0, 2, 0, .seq = 12, .last_seq = 7, .key = 12);
+	PUT(&im, 0, 3, 0, .seq = 10, .last_seq = 7, .key = 10, .bad_csum = true);
+	assert_int_equal(bch2_journal_seq_blacklist_add(im.c, 10, 12), 0);
+	assert_int_equal(image_read(&im), 0);
+	assert_window(&im, 7, 12, 13);
+	assert_int_equal(ignored(&im, 10), JOURNAL_IGNORE_blacklisted);
+	assert_int_equal(im.c->fsck.nr_reported, 0);
+	image_free(&im);
+}
+
 /* What an earlier lap has left in a bucket ends it; a wrapped ring is normal. */
 static void stale_lap(void **state)
 {
@@ -926,6 +943,7 @@ int main(void)
 		cmocka_unit_test(gaps),
 		cmocka_unit_test(huge_gap),
 		cmocka_unit_test(blacklisted),
+		cmocka_unit_test(blacklisted_torn),
 		cmocka_unit_test(stale_lap),
 		cmocka_unit_test(damaged_number),
 		cmocka_unit_test(bios_of_big_buckets),
