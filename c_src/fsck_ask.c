@@ -19,6 +19,7 @@
 #include "bcachefs.h"
 
 #include "fsck_ask.h"
+#include "fsck_progress.h"
 
 #define PROMPT	" (y,n, or Y,N for all errors of this type) "
 
@@ -131,11 +132,14 @@ int fsck_ask(struct bch_fs *c, const char *msg, const char *action)
 			"standard input is not a terminal: nobody can be asked, the answer to all "
 			"questions is no.\nUse -y to repair without asking, -n to check only.");
 
+	fsck_progress_pause(true);
 	fprintf(questions, "%s, %s", msg, action);
 	do {
 		fputs(PROMPT, questions);
 		fflush(questions);
 		ret = read_answer(line, sizeof(line));
+		if (ret <= 0 || (strlen(line) == 1 && strchr("ynYN", line[0])))
+			fsck_progress_pause(false);
 		if (ret == -EINTR)
 			return -EINTR;
 		if (ret <= 0)

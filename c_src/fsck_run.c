@@ -18,6 +18,7 @@
 #include "sb/fsck_err.h"
 
 #include "fsck_ask.h"
+#include "fsck_progress.h"
 #include "fsck_run.h"
 #include "shim/log.h"
 #include "tools-open.h"
@@ -124,7 +125,10 @@ static int fsck_start(struct fsck_run *r)
 
 	memset(&r->summary, 0, sizeof(r->summary));
 	fsck_signals_fs(c);
+	if (!r->a.json)
+		fsck_progress_start(c);
 	ret = bch2_check_superblocks(c, &r->summary) ?: bch2_fs_start(c);
+	fsck_progress_stop();
 	fsck_signals_fs(NULL);
 
 	status = fs_status(c);

@@ -30,6 +30,15 @@ struct btree_root {
 #include "btree/write_buffer_types.h"
 #include "btree/key_cache_types.h"
 
+/* How far those have come who walk btrees from end to end, for who wants to know. */
+struct btree_walk {
+	spinlock_t		lock;
+	u8			btree;		/* the one entered last */
+	u64			nr;		/* nodes of it since then */
+	u64			total;		/* nodes of all btrees */
+	struct bpos		pos;
+};
+
 struct bch_fs_btree {
 	struct btree_root	roots[BTREE_ID_NR_MAX];
 	struct btree_cache	cache;
@@ -38,6 +47,7 @@ struct bch_fs_btree {
 	/* Live transactions, for the deadlock detector; under trans_lock. */
 	spinlock_t		trans_lock;
 	struct list_head	trans_list;
+	struct btree_walk	walk;
 	struct mutex		lock_graph;	/* one detector walks at a time */
 	u64			lock_walks;	/* under lock_graph */
 	/* Tests: every so many lookups, allocations and commits restart; 0: none. */

@@ -67,6 +67,7 @@ void bch2_trans_iter_copy(struct btree_iter *dst, struct btree_iter *src);
  * BTREE_ITER_intent, else read). 0, a restart, or an error: iter->bad.
  */
 int bch2_btree_iter_traverse(struct btree_iter *iter);
+void bch2_btree_walk_begin(struct bch_fs *c);
 
 /* The node at iter->level after a successful traverse or peek, locked. */
 static inline struct btree *bch2_btree_iter_leaf(const struct btree_iter *iter)

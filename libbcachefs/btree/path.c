@@ -14,7 +14,9 @@
  * and are locked again by sequence number when the walk leaves the leaf.
  */
 #include <linux/kernel.h>
+#include <linux/limits.h>
 #include <linux/minmax.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "bcachefs.h"
@@ -257,6 +259,33 @@ static int child_enter(struct btree_iter *iter, unsigned level, struct btree *b,
 	return 0;
 }
 
+/**
+ * bch2_btree_walk_begin - count the nodes that walks come to anew
+ * @c:	filesystem
+ */
+void bch2_btree_walk_begin(struct bch_fs *c)
+{
+	spin_lock(&c->btree.walk.lock);
+	c->btree.walk.btree = U8_MAX;
+	spin_unlock(&c->btree.walk.lock);
+}
+
+/* A walk from end to end has come to another node. */
+static void walk_note(struct bch_fs *c, unsigned btree, struct bpos pos)
+{
+	struct btree_walk *w = &c->btree.walk;
+
+	spin_lock(&w->lock);
+	if (w->btree != btree) {
+		w->btree = btree;
+		w->nr = 0;
+	}
+	w->nr++;
+	w->total++;
+	w->pos = pos;
+	spin_unlock(&w->lock);
+}
+
 /*
  * From path[level], which is locked, to the child that covers @pos. 0; 1: begin
  * again at the root; a restart; or an error.
@@ -290,6 +319,8 @@ static int path_descend(struct btree_iter *iter, unsigned level, struct bpos pos
 	ret = ret ?: child_enter(iter, level, b, &k.ptr, start, pos);
 	if (ret)
 		bch2_btree_node_put(c, b);
+	else if (iter->flags & BTREE_ITER_prefetch)
+		walk_note(c, iter->btree_id, start);
 	return ret;
 }
 

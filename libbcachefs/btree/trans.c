@@ -413,6 +413,7 @@ void bch2_fs_btree_trans_init(struct bch_fs *c)
 
 	spin_lock_init(&bt->root_lock);
 	spin_lock_init(&bt->trans_lock);
+	spin_lock_init(&bt->walk.lock);
 	INIT_LIST_HEAD(&bt->trans_list);
 	mutex_init(&bt->lock_graph);
 }

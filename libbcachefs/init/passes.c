@@ -9,6 +9,7 @@
  * Only the thread that starts the filesystem runs passes.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -392,7 +393,8 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			break;
 		}
 		r->passes_to_run &= ~BIT_ULL(pass);
-		r->curr_pass = pass;
+		WRITE_ONCE(r->curr_pass, pass);
+		bch2_btree_walk_begin(c);
 		if (!pass_functions[pass])
 			continue;
 

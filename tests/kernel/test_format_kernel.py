@@ -32,6 +32,7 @@ CASES = {
     'v13': '--version=1.13 @',
     'v28': '--version=1.28 @',
     'uninitialized': '--no_initialize --version=1.28 --replicas=2 @ @',
+    'block1k': '--version=1.28 --block_size=1k --bucket_size=128k --btree_node_size=128k @',
     'passphrase': '--version=1.28 --encrypted --passphrase_file=PASS @',
     'unlocked': '--encrypted --passphrase_file=PASS --version=1.13 @',
 }
@@ -41,6 +42,7 @@ CASES = {
 STARTED = {
     'default': 's @',
     'block512': 's --block_size=512 @',
+    'block2k': 's --block_size=2k --bucket_size=64k --btree_node_size=16k @',
     'block4096': 'c --block_size=4096 @',
     'bucket128k': 'c --bucket_size=128k --btree_node_size=32k @',
     'replicas': 'c --replicas=2 @ @',
@@ -194,6 +196,9 @@ def test_kernel_initialises(scratch, passfile):
             first = ''
         else:
             assert 'initializing new filesystem' in log, log
+            # at its own version: nothing is upgraded, downgraded, checked or repaired
+            assert not re.search(r'check_\w+\.\.\.|grade required|version upgrade|recovery pass',
+                                 first), log
         assert not complaints(first + again), '%s:\n%s' % (name, log)
         assert 'check_nlinks... done' in again, log
         with open(os.path.join(share, name + '.listing.json')) as f:
