@@ -68,10 +68,23 @@ static struct bkey_s_c node_key_at(const struct btree *b, struct bpos pos, struc
 	return bkey_disassemble(b, btree_node_key(b, at), u);
 }
 
+#ifdef CONFIG_BCACHEFS_TESTS
+bool bch2_wb_test_add_again;
+#endif
+
+static bool accumulated(const struct wb_key *w)
+{
+#ifdef CONFIG_BCACHEFS_TESTS
+	if (bch2_wb_test_add_again)
+		return false;
+#endif
+	return w->accumulated;
+}
+
 /* Once per key, whatever happens to it later (WB-7). */
 static void accumulate(struct wb_key *w, struct bkey_s_c old)
 {
-	if (w->k.k.type != KEY_TYPE_accounting || w->accumulated)
+	if (w->k.k.type != KEY_TYPE_accounting || accumulated(w))
 		return;
 	if (old.k && old.k->type == KEY_TYPE_accounting)
 		bch2_wb_key_add_counters(w, old);

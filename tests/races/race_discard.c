@@ -104,7 +104,7 @@ static void resurrection(bool sync)
 	if (sync) {
 		close_sound();
 	} else {
-		fsck_expect(false, RESURRECTED);
+		fsck_expect(RESURRECTED);
 		fs_close();
 	}
 }
@@ -150,7 +150,7 @@ static void loss(bool sync)
 		close_sound();
 	} else {
 		/* still open: the discard would hide that it is not in the index */
-		fsck_expect(false, LOST);
+		fsck_expect(LOST);
 		bch2_open_bucket_put(c, ob);
 		fs_close();
 	}
@@ -175,13 +175,13 @@ static void stale(bool sync)
 	assert_int_equal(bucket_mark_free(e.bucket), 0);
 	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
 	/* the check flushes, looks again, and believes what it sees */
-	fsck_expect(false, sync ? (struct report) {} : RESURRECTED);
+	fsck_expect(sync ? (struct report) {} : RESURRECTED);
 	assert_int_equal(nd_present(e.seq, e.bucket), !sync);
 	finish(start);
 	if (sync) {
 		close_sound();
 	} else {
-		fsck_expect(false, RESURRECTED);
+		fsck_expect(RESURRECTED);
 		fs_close();
 	}
 }
@@ -404,7 +404,7 @@ static void trigger_keys(bool sync)
 	if (sync) {
 		close_sound();
 	} else {
-		fsck_expect(false, RESURRECTED);
+		fsck_expect(RESURRECTED);
 		fs_close();
 	}
 }
@@ -480,7 +480,7 @@ static void gave_up(bool early)
 	assert_int_equal(alloc_state(e.bucket, NULL), BCH_DATA_need_discard);
 	assert_int_equal(nd_present(e.seq, e.bucket), !early);
 	if (early) {
-		fsck_expect(false, LOST);
+		fsck_expect(LOST);
 		fs_close();
 	} else {
 		fsck_silent();

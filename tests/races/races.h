@@ -120,8 +120,9 @@ struct report {
 	u64		all;		/* any error; fsck_expect() computes it */
 };
 
-struct report fsck_report(bool repair);
-void fsck_expect(bool repair, struct report want);
+/* The check, which also repairs: what was wrong, and is so no more. */
+struct report fsck_report(void);
+void fsck_expect(struct report want);
 void fsck_silent(void);
 
 #define RACE(_test)	cmocka_unit_test_setup_teardown(_test, race_setup, race_teardown)

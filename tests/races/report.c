@@ -36,15 +36,15 @@ static struct report report_count(void)
 	};
 }
 
-/** fsck_report - run the check; @repair what it finds, or only look */
-struct report fsck_report(bool repair)
+/** fsck_report - run the check, and repair what it finds */
+struct report fsck_report(void)
 {
 	const struct report before = report_count();
 	const unsigned fix_errors = c->opts.fix_errors;
 	struct report r;
 
 	forget_messages();
-	c->opts.fix_errors = repair ? FSCK_FIX_yes : FSCK_FIX_no;
+	c->opts.fix_errors = FSCK_FIX_yes;
 	set_bit(BCH_FS_in_fsck, &c->flags);
 	assert_int_equal(bch2_check_alloc_info(c), 0);
 	clear_bit(BCH_FS_in_fsck, &c->flags);
@@ -65,9 +65,9 @@ static void expect(const char *name, u64 nr, u64 want)
 }
 
 /** fsck_expect - these reports and no other, whatever their ids */
-void fsck_expect(bool repair, struct report want)
+void fsck_expect(struct report want)
 {
-	const struct report r = fsck_report(repair);
+	const struct report r = fsck_report();
 
 	expect(ids[0].name, r.unset, want.unset);
 	expect(ids[1].name, r.set, want.set);
@@ -78,5 +78,5 @@ void fsck_expect(bool repair, struct report want)
 /** fsck_silent - nothing is wrong */
 void fsck_silent(void)
 {
-	fsck_expect(false, (struct report) {});
+	fsck_expect((struct report) {});
 }
