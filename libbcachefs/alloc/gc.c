@@ -595,6 +595,12 @@ int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned in
 			    BTREE_TRIGGER_gc|BTREE_TRIGGER_insert);
 }
 
+/* Whatever the alloc key says, these have no data that stripes could protect. */
+static bool never_striped(unsigned data_type)
+{
+	return data_type_is_hidden(data_type) || data_type == BCH_DATA_btree;
+}
+
 /**
  * bch2_gc_bucket_finish - what the alloc key of a bucket should say
  * @trans:	transaction
@@ -604,7 +610,8 @@ int bch2_gc_mark_key(struct btree_trans *trans, enum btree_id btree, unsigned in
  * @result:	value there should be
  *
  * Spec 43 §4.6, steps 1 and 2: what the walk cannot know is taken from @old, and
- * the counted dev_data_type follows. Call once per bucket. Returns 0 or no memory.
+ * the counted dev_data_type follows. Not taken is a stripe_refcount that cannot be:
+ * the state would be derived from it, here and until it is repaired. Call once per bucket. Returns 0 or no memory.
  */
 int bch2_gc_bucket_finish(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
 			  const struct bch_alloc_v4 *old, struct bch_alloc_v4 *result)
@@ -619,6 +626,8 @@ int bch2_gc_bucket_finish(struct btree_trans *trans, struct bch_dev *ca, u64 buc
 	n->dirty_sectors	= counted.dirty_sectors;
 	n->cached_sectors	= counted.cached_sectors;
 	n->stripe_sectors	= counted.stripe_sectors;
+	if (never_striped(g->data_type))
+		n->stripe_refcount = 0;
 	if (!bch2_dev_is_online(ca) && data_type_is_hidden(old->data_type)) {
 		n->data_type	 = old->data_type;
 		n->dirty_sectors = old->dirty_sectors;

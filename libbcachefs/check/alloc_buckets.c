@@ -128,6 +128,13 @@ static int fix_sectors(struct bucket_fix *f)
 		if (answer(f, &ret))
 			f->n.cached_sectors = w->cached_sectors;
 	}
+	if (!ret && o->stripe_refcount != w->stripe_refcount) {
+		ret = bucket_ask(f, alloc_key_stripe_wrong,
+				 "has wrong stripe_refcount (got %u, should be %u)",
+				 le32_to_cpu(o->stripe_refcount), le32_to_cpu(w->stripe_refcount));
+		if (answer(f, &ret))
+			f->n.stripe_refcount = w->stripe_refcount;
+	}
 	return ret;
 }
 
