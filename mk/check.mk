@@ -10,6 +10,7 @@
 ## make fuzz-smoke      every fuzz target, about a minute in all
 ## make torture         random work, crashes and kills on live filesystems, TORTURE_SECONDS (600)
 ## make torture-fsck    kill repairs of damaged filesystems, FSCK_KILLS times (200)
+## make torture-damage  damage filesystems at random and repair them, DAMAGE_ROUNDS times (200)
 ## make model           the models of journal replay at their largest bounds (tests/model)
 ## make kbuild-check    compile the core against the headers of a real kernel
 ## make format-check    compare the tree with .clang-format
@@ -21,6 +22,7 @@ PYTEST_ARGS	?=
 FUZZ_SECONDS	?= 600
 TORTURE_SECONDS	?= 600
 FSCK_KILLS	?= 200
+DAMAGE_ROUNDS	?= 200
 
 # Instrumented builds check the code, not the tree: no fuzzing, no kbuild.
 CHECK_FUZZ	:= $(if $(SAN)$(COVERAGE)$(NO_FUZZ),,fuzz-targets)
@@ -44,6 +46,10 @@ torture: torture-tests
 .PHONY: torture-fsck
 torture-fsck: all
 	$(Q)BUILD=$(abspath $(O)) $(PY) tests/torture/kill_fsck.py --kills $(FSCK_KILLS)
+
+.PHONY: torture-damage
+torture-damage: all
+	$(Q)BUILD=$(abspath $(O)) $(PY) tests/torture/random_damage.py --rounds $(DAMAGE_ROUNDS)
 
 .PHONY: model
 model:

@@ -49,3 +49,12 @@ def test_killed_repairs(scratch):
     r = run.execute(['/usr/bin/python3', '-B', tool, '--seed', '1', '--kills', '4', '--work',
                      scratch], timeout=180)
     assert r.rc == 0 and 'nothing lost' in r.out, repr(r)
+
+
+@pytest.mark.slow
+def test_random_damage(scratch):
+    """make torture-damage does many more."""
+    tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'torture', 'random_damage.py')
+    r = run.execute(['/usr/bin/python3', '-B', tool, '--seed', '1', '--rounds', '8', '--work',
+                     scratch], timeout=180)
+    assert r.rc == 0 and 'found and repaired' in r.out, repr(r)
