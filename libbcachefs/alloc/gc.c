@@ -611,7 +611,8 @@ static bool never_striped(unsigned data_type)
  *
  * Spec 43 §4.6, steps 1 and 2: what the walk cannot know is taken from @old, and
  * the counted dev_data_type follows. Not taken is a stripe_refcount that cannot be:
- * the state would be derived from it, here and until it is repaired. Call once per bucket. Returns 0 or no memory.
+ * the state would be derived from it, here and until it is repaired. Call once per
+ * bucket. Returns 0 or no memory.
  */
 int bch2_gc_bucket_finish(struct btree_trans *trans, struct bch_dev *ca, u64 bucket,
 			  const struct bch_alloc_v4 *old, struct bch_alloc_v4 *result)

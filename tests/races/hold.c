@@ -9,6 +9,7 @@
 
 #include <linux/err.h>
 #include <linux/kthread.h>
+#include <linux/sched/task.h>
 
 #include "races.h"
 #include "util/sync_point.h"
@@ -33,6 +34,7 @@ struct job {
 	const char	*tag;
 	int		(*fn)(void *arg);
 	void		*arg;
+	struct task_struct *task;
 	int		ret;
 	bool		done;
 };
@@ -257,8 +259,11 @@ struct job *job_start(const char *tag, int (*fn)(void *arg), void *arg)
 	j->tag	= tag;
 	j->fn	= fn;
 	j->arg	= arg;
-	t = kthread_run(job_fn, j, "race-%s", tag);
+	t = kthread_create(job_fn, j, "race-%s", tag);
 	assert_false(IS_ERR(t));
+	get_task_struct(t);
+	j->task	= t;
+	wake_up_process(t);
 	return j;
 }
 
@@ -287,6 +292,7 @@ int job_wait(struct job *j)
 	pthread_mutex_unlock(&lock);
 	if (!ok)
 		fail_msg("thread %s does not end", j->tag);
+	kthread_stop_put(j->task);
 	free(j);
 	return ret;
 }

@@ -14,6 +14,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/sched/task.h>
 
 #include "alloc/accounting.h"
 #include "alloc/accounting_live.h"
@@ -172,6 +173,17 @@ static void fast_discard_when_closed(void **state)
 	assert_int_equal(a->nr_fast, DISCARDS_FAST_MAX);
 }
 
+/* A thread that ends by itself; kthread_stop_put() then joins it. */
+static struct task_struct *thread(int (*fn)(void *arg), void *arg, const char *name)
+{
+	struct task_struct *t = kthread_create(fn, arg, "%s", name);
+
+	assert_false(IS_ERR(t));
+	get_task_struct(t);
+	wake_up_process(t);
+	return t;
+}
+
 static struct bch_fs *c_of_close_later;
 
 static int close_later(void *arg)
@@ -188,6 +200,7 @@ static void waiting(void **state)
 	struct bch_fs *c = *state;
 	struct open_bucket *ob = get(c, 0, 17, BCH_WATERMARK_normal);
 	int stamp = bch2_alloc_stamp(c);
+	struct task_struct *t;
 
 	assert_false(bch2_alloc_wait(c, stamp, 2));
 
@@ -197,11 +210,12 @@ static void waiting(void **state)
 
 	stamp = bch2_alloc_stamp(c);
 	c_of_close_later = c;
-	assert_false(IS_ERR(kthread_run(close_later, ob, "close_later")));
+	t = thread(close_later, ob, "close_later");
 	assert_true(bch2_alloc_wait(c, stamp, 10 * HZ));
 	bch2_open_buckets_wait_closed(c, c->devs[0]);
 	bch2_open_buckets_wait_closed(c, NULL);
 	assert_false(bch2_open_bucket_is_open(c, 0, 17));
+	assert_int_equal(kthread_stop_put(t), 0);
 }
 
 /* --- reserves of buckets --- */
@@ -514,6 +528,7 @@ struct reserver {
 	unsigned		refused;
 	bool			overdrawn;
 	struct completion	done;
+	struct task_struct	*task;
 };
 
 static int reserve_thread(void *arg)
@@ -545,10 +560,11 @@ static void reservation_threads(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		t[i] = (struct reserver) { .c = c, .seed = i + 1 };
 		init_completion(&t[i].done);
-		assert_false(IS_ERR(kthread_run(reserve_thread, t + i, "reserve")));
+		t[i].task = thread(reserve_thread, t + i, "reserve");
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
 		wait_for_completion(&t[i].done);
+		assert_int_equal(kthread_stop_put(t[i].task), 0);
 		assert_false(t[i].overdrawn);
 	}
 	assert_int_equal(atomic64_read(&c->alloc.online_reserved), 0);
