@@ -3,6 +3,7 @@
 scenarios run with RACES_ALL=1, which is what `make races` sets."""
 import glob
 import os
+import re
 
 import pytest
 
@@ -21,3 +22,21 @@ def test_races(name, scratch):
     os.environ['TEST_FORMAT'] = run.BINARY
     r = run.execute([binary], timeout=300)
     assert r.rc == 0, repr(r)
+
+
+def test_every_scenario_is_forced():
+    """Each number of the page has a test of that name, or the README says why there is none."""
+    with open(os.path.join(HERE, '..', 'Documentation', 'format',
+                           '22-write-buffer-and-replay.md')) as f:
+        page = f.read().split('### 15.2', 1)[1].split('\n## ', 1)[0]
+    numbers = {int(n) for n in re.findall(r'^(\d+)\. \*\*', page, re.M)}
+    forced = set()
+    for name in TESTS:
+        with open(os.path.join(HERE, 'races', name + '.c')) as f:
+            for numbers_of in re.findall(r'RACE\(scenario((?:_\d\d)+)_', f.read()):
+                forced |= {int(n) for n in numbers_of.split('_')[1:]}
+    with open(os.path.join(HERE, 'races', 'README.md')) as f:
+        without = f.read().split('Without a test', 1)[1]
+    excused = {int(n) for n in re.findall(r'^\| (\d+) \|', without, re.M)}
+    assert len(numbers) == 40
+    assert numbers - forced == excused

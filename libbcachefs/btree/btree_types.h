@@ -64,6 +64,8 @@ struct bch_fs_btree {
 	bool			test_supersede_unpinned;
 	/* Replay ends with an error when it begins. */
 	bool			test_replay_fails;
+	/* A flush adds what the btree has at every attempt (WB-7). */
+	bool			test_accumulate_again;
 #endif
 
 	struct bch_fs_btree_node_writes writes;

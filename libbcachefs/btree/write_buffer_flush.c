@@ -68,23 +68,19 @@ static struct bkey_s_c node_key_at(const struct btree *b, struct bpos pos, struc
 	return bkey_disassemble(b, btree_node_key(b, at), u);
 }
 
-#ifdef CONFIG_BCACHEFS_TESTS
-bool bch2_wb_test_add_again;
-#endif
-
-static bool accumulated(const struct wb_key *w)
+static bool accumulated(const struct wb_flush *f, const struct wb_key *w)
 {
 #ifdef CONFIG_BCACHEFS_TESTS
-	if (bch2_wb_test_add_again)
+	if (f->c->btree.test_accumulate_again)
 		return false;
 #endif
 	return w->accumulated;
 }
 
 /* Once per key, whatever happens to it later (WB-7). */
-static void accumulate(struct wb_key *w, struct bkey_s_c old)
+static void accumulate(const struct wb_flush *f, struct wb_key *w, struct bkey_s_c old)
 {
-	if (w->k.k.type != KEY_TYPE_accounting || accumulated(w))
+	if (w->k.k.type != KEY_TYPE_accounting || accumulated(f, w))
 		return;
 	if (old.k && old.k->type == KEY_TYPE_accounting)
 		bch2_wb_key_add_counters(w, old);
@@ -136,7 +132,7 @@ static int key_apply(struct wb_flush *f, struct wb_key *w)
 	if (IS_ERR(b))
 		return PTR_ERR(b);
 	old = node_key_at(b, w->k.k.p, &u);
-	accumulate(w, old);
+	accumulate(f, w, old);
 	if (is_noop(&w->k, old)) {
 		f->wb->nr_noop++;
 		return 0;

@@ -72,9 +72,4 @@ int bch2_wb_pin_flush(struct bch_fs *c, struct journal_entry_pin *pin, u64 seq);
 int bch2_wb_flush_locked(struct btree_write_buffer *wb);
 void bch2_wb_flush_work(struct work_struct *work);
 
-#ifdef CONFIG_BCACHEFS_TESTS
-/* Tests only: the value in the btree is added at every attempt (what WB-7 forbids). */
-extern bool bch2_wb_test_add_again;
-#endif
-
 #endif /* _BCACHEFS_BTREE_WRITE_BUFFER_PRIV_H */

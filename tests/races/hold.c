@@ -207,6 +207,28 @@ void hold_next(const char *name)
 		fail_msg("no other thread came to %s", name);
 }
 
+/** hold_next_or_done - the same, or until the job has ended: false */
+bool hold_next_or_done(const char *name, const struct job *j)
+{
+	const struct timespec end = deadline();
+	struct hold *h;
+	bool ok = true;
+	unsigned n;
+
+	pthread_mutex_lock(&lock);
+	h = hold_get(name);
+	n = h->arrivals;
+	h->round++;
+	pthread_cond_broadcast(&cond);
+	while (ok && h->arrivals == n && !j->done)
+		ok = wait_for_change(&end);
+	n = h->arrivals - n;
+	pthread_mutex_unlock(&lock);
+	if (!ok)
+		fail_msg("thread %s neither ends nor comes to %s", j->tag, name);
+	return n;
+}
+
 /** release_all - the same for every point */
 void release_all(void)
 {

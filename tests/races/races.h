@@ -47,13 +47,15 @@ bool hold_reached(const char *name);
 void release(const char *name);
 /* Let go of those who wait, and wait for the next one that comes. */
 void hold_next(const char *name);
+/* The same, unless the job ends before. */
+struct job;
+bool hold_next_or_done(const char *name, const struct job *j);
 void release_all(void);
 void settle(void);
 /* Called by every thread, or only that job, that comes to @name; NULL: no more. */
 void at_point(const char *name, const char *tag, void (*fn)(struct bch_fs *c));
 
 /* A thread; @tag names it for hold(). */
-struct job;
 struct job *job_start(const char *tag, int (*fn)(void *arg), void *arg);
 bool job_done(struct job *j);
 int job_wait(struct job *j);
@@ -98,6 +100,7 @@ int bucket_set_sectors(u64 bucket, unsigned sectors);
 int bucket_mark_free(u64 bucket);
 /* Filled, made durable, emptied: waits for its discard, still open. */
 struct emptied bucket_emptied_open(void);
+void bucket_cycle(u64 bucket);
 /* Filled and emptied without a flush between: sequence number 0. */
 void bucket_cycle_unflushed(u64 bucket);
 /* Type of key found by a new transaction; 0: none. @raw: in the btree alone. */
