@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Key cache, write buffer and journal while the journal is replayed and afterwards:
- * scenarios 11, 12, 18, 21, 25, 28, 29, 35, 36, 39 and 40 of Documentation/format/22
+ * scenarios 11, 12, 18, 21, 22, 25, 28, 29, 35, 36, 39 and 40 of Documentation/format/22
  * section 15.2.
  */
 #include <linux/array_size.h>
 #include <linux/err.h>
 
 #include "alloc/foreground.h"
+#include "btree/update.h"
 #include "races.h"
 
 static struct emptied e;
@@ -21,7 +22,7 @@ static void replayed_sound(const char *path)
 	assert_int_equal(fs_close(), 0);
 }
 
-static u32 sectors_look(u64 bucket)
+static struct bch_alloc_v4 alloc_look(u64 bucket)
 {
 	struct btree_trans *trans = bch2_trans_get(c);
 	struct btree_iter iter;
@@ -39,59 +40,125 @@ static u32 sectors_look(u64 bucket)
 	}));
 	assert_int_equal(ret, 0);
 	bch2_trans_put(trans);
+	return a;
+}
+
+static u32 sectors_look(u64 bucket)
+{
+	const struct bch_alloc_v4 a = alloc_look(bucket);
+
 	return le32_to_cpu(a.dirty_sectors);
+}
+
+static u64 time_look(u64 bucket)
+{
+	const struct bch_alloc_v4 a = alloc_look(bucket);
+
+	return le64_to_cpu(a.io_time[0]);
 }
 
 /* --- 11, 12: key cache and overlay --- */
 
-/* The btree on disk has 8 sectors, the journal 16. */
-static const char *old_journal_alloc(void)
-{
-	const char *crashed = image_path("crashed.img");
-
-	hold("discard_begin", NULL);
-	fs_open_start(image_format("base.img"));
-	e = (struct emptied) { .ob = bucket_open() };
-	e.bucket = e.ob->bucket;
-	assert_int_equal(bucket_set_sectors(e.bucket, 8), 0);
-	fs_flush_btrees();
-	assert_int_equal(bucket_set_sectors(e.bucket, 16), 0);
-	assert_int_equal(bch2_journal_flush(c), 0);
-	image_crash(crashed);
-	assert_int_equal(bucket_set_sectors(e.bucket, 0), 0);
-	bch2_open_bucket_put(c, e.ob);
-	fs_close();
-	return crashed;
-}
-
-static int sectors_add(struct btree_trans *trans, u64 bucket, unsigned sectors)
+static int time_mod(struct btree_trans *trans, u64 bucket, u64 add)
 {
 	struct bkey_i_alloc_v4 *a = bch2_trans_start_alloc_update(trans, POS(0, bucket), 0);
 
 	if (IS_ERR(a))
 		return PTR_ERR(a);
-	le32_add_cpu(&a->v.dirty_sectors, sectors);
+	le64_add_cpu(&a->v.io_time[0], add);
 	return 0;
+}
+
+static void time_add(u64 bucket, u64 add)
+{
+	assert_int_equal(bch2_trans_commit_do(c, NULL, NULL, BCH_TRANS_COMMIT_no_enospc,
+					      time_mod(trans, bucket, add)), 0);
+}
+
+/* The alloc key behind the back of triggers and key cache. */
+static void alloc_delete(u64 bucket)
+{
+	struct bkey_i k;
+
+	bkey_init(&k.k);
+	k.k.type = KEY_TYPE_deleted;
+	k.k.p	 = POS(0, bucket);
+	assert_int_equal(bch2_trans_commit_do(c, NULL, NULL, BCH_TRANS_COMMIT_no_enospc,
+			 bch2_btree_insert_nonextent(trans, BTREE_ID_alloc, &k,
+						     BTREE_TRIGGER_norun)), 0);
+}
+
+/* A filesystem, and a bucket nobody takes; in the btree, or not. */
+static const char *base_image(bool in_btree)
+{
+	const char *path = image_format("base.img");
+
+	hold("discard_begin", NULL);
+	fs_open_start(path);
+	e = (struct emptied) { .ob = bucket_open() };
+	e.bucket = e.ob->bucket;
+	assert_int_equal(bucket_set_sectors(e.bucket, 8), 0);
+	bch2_open_bucket_put(c, e.ob);
+	if (in_btree)
+		time_add(e.bucket, 800);
+	else
+		alloc_delete(e.bucket);
+	assert_int_equal(fs_close(), 0);
+	return path;
+}
+
+/* Replay is stopped before K, with which the bucket's time is @now. */
+static void one_more(const char *path, u64 now)
+{
+	struct job *start = fs_start_held(path, "replay_H1");
+
+	assert_int_equal(time_look(e.bucket), now);
+	time_add(e.bucket, 1);
+	/* based on the journal's version, and not hidden by it */
+	assert_true(overlay_overwritten(BTREE_ID_alloc, 0, POS(0, e.bucket)));
+	assert_int_equal(time_look(e.bucket), now + 1);
+	/* never in the cache alone: a scan of the btree has to come across it */
+	assert_int_equal(key_type(BTREE_ID_alloc, POS(0, e.bucket), true), KEY_TYPE_alloc_v4);
+	release_all();
+	assert_int_equal(job_wait(start), 0);
+	assert_int_equal(time_look(e.bucket), now + 1);
+	assert_int_equal(fs_close(), 0);
+	fs_open_look(path);
+	assert_int_equal(time_look(e.bucket), now + 1);
+	fs_close();
+}
+
+static void key_cache(bool in_btree, bool deletion)
+{
+	const char *path = base_image(in_btree), *crashed = image_path("crashed.img");
+	u64 now = 0;
+
+	fs_open_start(path);
+	if (deletion) {
+		alloc_delete(e.bucket);
+	} else {
+		now = time_look(e.bucket) + 30;
+		time_add(e.bucket, 30);
+	}
+	assert_int_equal(bch2_journal_flush(c), 0);
+	image_crash(crashed);
+	assert_int_equal(fs_close(), 0);
+	one_more(crashed, now);
 }
 
 static void scenario_11_12_key_cache(void **state)
 {
-	const char *path = old_journal_alloc();
-	struct job *start = fs_start_held(path, "replay_H1");
+	key_cache(true, false);
+}
 
-	assert_int_equal(sectors_look(e.bucket), 16);
-	assert_int_equal(bch2_trans_commit_do(c, NULL, NULL, BCH_TRANS_COMMIT_no_enospc,
-					      sectors_add(trans, e.bucket, 1)), 0);
-	/* based on the journal's version, and not hidden by it */
-	assert_true(overlay_overwritten(BTREE_ID_alloc, 0, POS(0, e.bucket)));
-	assert_int_equal(sectors_look(e.bucket), 17);
-	release_all();
-	assert_int_equal(job_wait(start), 0);
-	assert_int_equal(sectors_look(e.bucket), 17);
-	assert_int_equal(fs_close(), 0);
-	fs_open_look(path);
-	assert_int_equal(sectors_look(e.bucket), 17);
-	fs_close();
+static void scenario_11_12_deletion(void **state)
+{
+	key_cache(true, true);
+}
+
+static void scenario_11_12_nothing(void **state)
+{
+	key_cache(false, false);
 }
 
 /* --- 18: two batches --- */
@@ -415,6 +482,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RACE(scenario_11_12_key_cache),
+		RACE(scenario_11_12_deletion),
+		RACE(scenario_11_12_nothing),
 		RACE(scenario_18_two_batches),
 		RACE(scenario_21_last_seq),
 		RACE(scenario_22_open_entry),
