@@ -11,7 +11,8 @@
 ## make torture         random work, crashes and kills on live filesystems, TORTURE_SECONDS (600)
 ## make torture-fsck    kill repairs of damaged filesystems, FSCK_KILLS times (200)
 ## make torture-damage  damage filesystems at random and repair them, DAMAGE_ROUNDS times (200)
-## make model           the models of journal replay at their largest bounds (tests/model)
+## make model           the models of journal replay with big bounds, half an hour (tests/model)
+## make model-full      the same with the largest bounds that fit 8 GB
 ## make kbuild-check    compile the core against the headers of a real kernel
 ## make format-check    compare the tree with .clang-format
 ## make bench           time and memory on a filesystem of 200,000 files, next to fio
@@ -51,9 +52,12 @@ torture-fsck: all
 torture-damage: all
 	$(Q)BUILD=$(abspath $(O)) $(PY) tests/torture/random_damage.py --rounds $(DAMAGE_ROUNDS)
 
-.PHONY: model
+.PHONY: model model-full
 model:
 	$(Q)tests/model/run.sh big
+
+model-full:
+	$(Q)tests/model/run.sh full
 
 .PHONY: kbuild-check
 kbuild-check:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# run.sh small|big [pattern]: check every model and every broken variant of it
+# run.sh small|big|full [pattern]: check every model and every broken variant of it
 #
 # A line of the lists below is: name, expected verdict, model, definitions.
 # Expected is "ok" (the search is exhausted without an error), or the property
@@ -9,14 +9,14 @@
 # variant came out as expected. With TRAILS=dir the counterexamples are kept
 # there as readable text, one file per name.
 #
-# Every search is complete: no bitstate, no hash compaction; the big ones use
-# spin's COLLAPSE, which stores states smaller but loses none. MEM is in MB.
+# Every search is complete: no bitstate, no hash compaction; all but the small ones
+# use spin's COLLAPSE, which stores states smaller but loses none. MEM is in MB.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 size=${1:-small}
 only=${2:-}
-MEM=${MEM:-8000}
-SECONDS_EACH=${SECONDS_EACH:-1200}
+MEM=${MEM:-8192}
+SECONDS_EACH=${SECONDS_EACH:-3600}
 CC=${MODEL_CC:-gcc}
 
 command -v spin >/dev/null || { echo "spin is not installed" >&2; exit 2; }
@@ -38,7 +38,7 @@ one()
 	*) defs+=("-DONLY=ID_$want") ;;
 	esac
 	case " ${defs[*]} " in *" -DPROGRESS "*) cflags=(-DNP -DNFAIR=3); args=(-l -f) ;; esac
-	if [ "$size" = big ] && [ "$want" = ok ]; then
+	if [ "$size" != small ] && [ "$want" = ok ]; then
 		cflags+=(-DCOLLAPSE); args+=(-w27); opt=-O2; depth=2000000
 	else
 		args+=(-w20)

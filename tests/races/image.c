@@ -43,12 +43,13 @@ const char *image_format(const char *name)
 	return image_format_with(name, "-q");
 }
 
-/** image_format_with - the same with an option of format */
-const char *image_format_with(const char *name, const char *option)
+static const char *image_make(const char *name, u64 bytes, const char *option,
+			      const char *option2)
 {
 	const char *path = image_path(name);
 	const char *tool = getenv("TEST_FORMAT");
-	char *argv[] = { "bcachefs", "format", "-q", (char *) option, (char *) path, NULL };
+	char *argv[] = { "bcachefs", "format", "-q", (char *) option, (char *) option2,
+			 (char *) path, NULL };
 	int status;
 	pid_t pid;
 	FILE *f;
@@ -56,12 +57,24 @@ const char *image_format_with(const char *name, const char *option)
 	assert_non_null(tool);
 	f = fopen(path, "w");
 	assert_non_null(f);
-	assert_int_equal(ftruncate(fileno(f), 64 << 20), 0);
+	assert_int_equal(ftruncate(fileno(f), bytes), 0);
 	fclose(f);
 	assert_int_equal(posix_spawn(&pid, tool, NULL, NULL, argv, environ), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	return path;
+}
+
+/** image_format_with - the same with an option of format */
+const char *image_format_with(const char *name, const char *option)
+{
+	return image_make(name, 64 << 20, option, "-q");
+}
+
+/** image_format_large - one of 131072 buckets, closed */
+const char *image_format_large(const char *name)
+{
+	return image_make(name, 2ULL << 30, "--btree_node_size=16k", "--bucket_size=16k");
 }
 
 static void open_with(const char *path, struct bch_opts *opts, bool record)

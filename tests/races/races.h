@@ -67,6 +67,7 @@ const char *image_path(const char *name);
 const char *image_format(const char *name);
 const char *image_format_with(const char *name, const char *option);
 const char *image_format_small(const char *name);
+const char *image_format_large(const char *name);
 /* Open for writing, recorded for image_crash(); not started. */
 void fs_open(const char *path);
 /* Started read-write, held discards or not. */
