@@ -218,6 +218,9 @@ struct bch_fs {
 	/* Recovery: passes. */
 	struct bch_fs_recovery	recovery;
 
+	/* Nodes found by their contents, or NULL (check/node_scan.h). */
+	struct found_nodes	*found_nodes;
+
 	/* Read-write or not (init/rw.h). */
 	struct bch_fs_rw	rw;
 

@@ -347,6 +347,7 @@ static int bset_check(struct btree_node_check *n, struct bset_place *p)
 	start = (p->sector * 512 + p->header) / sizeof(u64);
 	ret = bch2_bset_keys_check(n, version, start, start + p->u64s, use);
 	if (!ret && use) {
+		n->used_sectors = p->sector + bch2_bset_sectors(n, p);
 		b->stats.bsets++;
 		b->journal_seq = max(b->journal_seq, (u64) le64_to_cpu(p->i->journal_seq));
 	}
@@ -425,9 +426,10 @@ static int node_vals_check(struct btree_node_check *n)
 		const struct bkey_packed *p = btree_node_key(b, i);
 		struct bkey u;
 		struct bkey_s_c k = bkey_disassemble(b, p, &u);
+		const bool outside = n->ptr.range_updated &&
+			(bpos_lt(u.p, b->min_key) || bpos_gt(u.p, b->max_key));
 
-		if (n->ptr.range_updated &&
-		    (bpos_lt(u.p, b->min_key) || bpos_gt(u.p, b->max_key)))
+		if (outside)
 			ret = -BCH_ERR_fsck_delete_bkey;
 		else
 			ret = bch2_bkey_val_validate(n->c, k, from);
@@ -438,7 +440,8 @@ static int node_vals_check(struct btree_node_check *n)
 		if (ret != -BCH_ERR_fsck_delete_bkey)
 			return ret;
 		b->live_u64s -= p->u64s;
-		b->stats.keys_dropped++;
+		/* those of another node's range are not damaged */
+		b->stats.keys_dropped += !outside;
 		set_bit(BTREE_NODE_need_rewrite, &b->flags);
 	}
 	b->nr_keys = nr;
@@ -487,6 +490,7 @@ int bch2_btree_node_check(struct btree_node_check *n)
 	int ret;
 
 	n->nr_problems	= 0;
+	n->used_sectors	= 0;
 	n->offset	= 0;
 	n->in_bset	= false;
 	node_reset(b);

@@ -40,6 +40,7 @@ struct btree_node_check {
 	u32				node_sectors;	/* readable ones */
 	u32				block_sectors;
 	u32				nr_problems;
+	u32				used_sectors;	/* end of the last bset that is used */
 	bool				in_bset;
 
 	struct btree_node_scratch	*scratch;

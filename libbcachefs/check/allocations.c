@@ -168,6 +168,23 @@ static int check_order(struct alloc_check *x, struct bkey_s_c k)
 	return info.v2 && !bpos_eq(info.min_key, want) ? bch2_topology_error(x->c) : 0;
 }
 
+/*
+ * The walk has come to another level, that of @level + 1 being the root's own pointer:
+ * was there anything at the level before, and did it reach the end?
+ */
+static int check_level_end(struct alloc_check *x, enum btree_id btree, unsigned int level)
+{
+	const u64 topology = BIT_ULL(BCH_RECOVERY_PASS_check_topology);
+	const bool at_root = level > x->c->btree.roots[btree].level;
+
+	if (x->c->recovery.passes_complete & topology)
+		return 0;
+	if (x->have_node ||
+	    (at_root && level > 1 && (x->btree != btree || x->level != level - 1)))
+		return bch2_topology_error(x->c);
+	return 0;
+}
+
 static int check_version(struct alloc_check *x, struct bkey_s_c k)
 {
 	struct bch_fs *c = x->c;
@@ -239,8 +256,12 @@ static int visit(struct btree_trans *trans, enum btree_id btree, unsigned int le
 
 	if (ret)
 		return ret;
-	if (other_level)
+	if (other_level) {
+		ret = check_level_end(x, btree, level);
 		x->have_node = false;
+		if (ret)
+			return ret;
+	}
 	if (bch2_alloc_check_place(x, btree, level, k.k->p)) {
 		if (level)
 			ret = check_order(x, k) ?: check_bitmap(x, k);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Superblock copies, the topology of btrees, every key of every node. Topology is
- * only reported here; superblock copies and nodes with damaged parts are written
- * anew by a start that may write.
+ * repaired by the pass check_topology and only reported elsewhere; superblock copies
+ * and nodes with damaged parts are written anew by a start that may write.
  */
 #ifndef _BCACHEFS_CHECK_CHECK_H
 #define _BCACHEFS_CHECK_CHECK_H

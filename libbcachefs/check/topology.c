@@ -6,7 +6,7 @@
  * Level by level from the root down: the pointers of a node are compared with
  * each other and with the node's range; children are read only when their own
  * level is looked at, so memory does not depend on the size of a btree. Called by
- * the pass check_topology and by keys.c.
+ * keys.c; repair is in topology_repair.c.
  */
 #include <linux/kernel.h>
 
@@ -203,21 +203,5 @@ int bch2_check_btree_topology(struct bch_fs *c, unsigned btree, u64 *nr_errors)
 	for (; level && !ret; --level)
 		ret = lockrestart_do(trans, level_check(trans, btree, level, nr_errors));
 	bch2_trans_put(trans);
-	return ret;
-}
-
-/**
- * bch2_check_topology - pass check_topology as far as it only reads
- *
- * Reports; what is wrong stays. Spec 21 section 15.3.
- */
-int bch2_check_topology(struct bch_fs *c)
-{
-	u64 nr_errors = 0;
-	unsigned btree;
-	int ret = 0;
-
-	for (btree = 0; btree < BTREE_ID_NR_MAX && !ret; btree++)
-		ret = bch2_check_btree_topology(c, btree, &nr_errors);
 	return ret;
 }

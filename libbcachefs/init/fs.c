@@ -29,6 +29,7 @@
 #include "btree/node_write.h"
 #include "btree/snapshot_table.h"
 #include "btree/write_buffer.h"
+#include "check/node_scan.h"
 #include "data/compress.h"
 #include "data/reconcile_trigger.h"
 #include "fs/casefold.h"
@@ -398,6 +399,7 @@ int bch2_fs_stop(struct bch_fs *c)
 	bch2_journal_entries_free(c);
 	bch2_blacklist_table_free(c);
 	bch2_clean_section_drop(c);
+	bch2_found_nodes_exit(c);
 	bch2_snapshot_table_exit(c);
 	bch2_casefold_exit(c);
 	bch2_fs_data_exit(c);

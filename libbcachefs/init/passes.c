@@ -28,6 +28,7 @@
 #include "check/backpointers.h"
 #include "check/check.h"
 #include "check/inodes.h"
+#include "check/node_scan.h"
 #include "check/reconcile.h"
 #include "fs/inode.h"
 #include "init/accounting_read.h"
@@ -85,6 +86,7 @@ static int pass_fs_freespace_init(struct bch_fs *c)
 
 static int (*const pass_functions[BCH_RECOVERY_PASS_NR])(struct bch_fs *) = {
 	[BCH_RECOVERY_PASS_recovery_pass_empty]	= pass_nothing,
+	[BCH_RECOVERY_PASS_scan_for_btree_nodes] = bch2_scan_for_btree_nodes,
 	[BCH_RECOVERY_PASS_check_topology]	= bch2_check_topology,
 	[BCH_RECOVERY_PASS_accounting_read]	= bch2_accounting_read,
 	[BCH_RECOVERY_PASS_alloc_read]		= bch2_alloc_read,

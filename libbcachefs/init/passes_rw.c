@@ -158,8 +158,10 @@ static void finish_flags(struct bch_fs *c)
 		sb->compat[0] |= cpu_to_le64(BCH_COMPAT_BIT(alloc_info));
 	if (unfixed)
 		return;
-	if (c->recovery.passes_complete & BIT_ULL(BCH_RECOVERY_PASS_check_topology))
+	if (c->recovery.passes_complete & BIT_ULL(BCH_RECOVERY_PASS_check_topology)) {
+		clear_bit(BCH_FS_topology_error, &c->flags);
 		SET_BCH_SB_HAS_TOPOLOGY_ERRORS(sb, 0);
+	}
 	if (!all_ran)
 		return;
 	/* only a check that looked at everything may call it sound */
