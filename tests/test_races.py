@@ -20,7 +20,7 @@ def test_races(name, scratch):
     assert os.path.exists(binary), 'not built: make race-tests'
     os.environ['TEST_TMPDIR'] = scratch
     os.environ['TEST_FORMAT'] = run.BINARY
-    r = run.execute([binary], timeout=300)
+    r = run.execute([binary], timeout=900 if os.environ.get('RACES_ALL') else 300)
     assert r.rc == 0, repr(r)
 
 

@@ -71,10 +71,10 @@ const char *image_format_with(const char *name, const char *option)
 	return image_make(name, 64 << 20, option, "-q");
 }
 
-/** image_format_large - one of 131072 buckets, closed */
+/** image_format_large - one of 524288 buckets, closed */
 const char *image_format_large(const char *name)
 {
-	return image_make(name, 2ULL << 30, "--btree_node_size=16k", "--bucket_size=16k");
+	return image_make(name, 8ULL << 30, "--btree_node_size=16k", "--bucket_size=16k");
 }
 
 static void open_with(const char *path, struct bch_opts *opts, bool record)
