@@ -315,7 +315,8 @@ static int check_allocations(struct alloc_check *x)
 
 	ret   = bch2_gc_mark_sbs(x->trans) ?:
 		bch2_gc_walk(x->trans, c->opts.fsck ? BCH_GC_WALK_all_leaves : 0, visit, x) ?:
-		damage_met(c);
+		damage_met(c) ?:
+		(x->have_node ? bch2_topology_error(c) : 0);
 	return ret ?:
 		bch2_alloc_check_buckets(x) ?:
 		bch2_accounting_gc_done(x->trans) ?:

@@ -341,7 +341,7 @@ int bch2_check_topology(struct bch_fs *c)
 	if (nr_changes)
 		bch_info(c, "check_topology: %llu changes of pointers and roots", nr_changes);
 	/* what was lost has been dealt with: another start will find nothing more */
-	if (!ret && test_bit(BCH_FS_error, &c->flags) && c->recovery.lost_data)
+	if (!ret && test_bit(BCH_FS_error, &c->flags) && c->recovery.lost_now)
 		c->recovery.rerun_wanted = true;
 	return ret;
 }

@@ -48,6 +48,7 @@ struct bch_fs_recovery {
 	u64			upgrade_stable;	/* passes that the change of version needs */
 	unsigned		upgrade_from;	/* version; 0: it stays */
 	u64			lost_data;	/* btrees */
+	u64			lost_now;	/* those whose loss this start has met */
 	bool			was_clean;	/* flag CLEAN when the superblock was read */
 	bool			is_clean;	/* what is left of it: no replay is due */
 	struct bch_opts		given;		/* options as the caller gave them, for messages */

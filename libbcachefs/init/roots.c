@@ -205,10 +205,12 @@ void bch2_fs_btree_lost_data(struct bch_fs *c, unsigned btree)
 		return;
 
 	mutex_lock(&c->sb_lock);
-	if (c->recovery.lost_data & BIT_ULL(btree)) {
+	/* what an earlier start has lost was dealt with there: this is another loss */
+	if (c->recovery.lost_now & BIT_ULL(btree)) {
 		mutex_unlock(&c->sb_lock);
 		return;
 	}
+	c->recovery.lost_now  |= BIT_ULL(btree);
 	c->recovery.lost_data |= BIT_ULL(btree);
 	set_bit(BCH_FS_error, &c->flags);
 	lost_data_silence(c, btree);

@@ -30,8 +30,8 @@ import images       # noqa: E402
 import run          # noqa: E402
 
 BASE = 'small-138'
-#: name, what is done to the image: a script for debug-edit; None: it is stripped, all of its
-#: allocation information is made anew.
+#: name, what is done to the image: a script for debug-edit; behind "!", another command; None: it
+#: is stripped, all of its allocation information is made anew.
 DAMAGES = [
     ('indexes', 'drop-btree backpointers\ndrop-btree lru\ndrop-btree need_discard\n'
                 'drop-btree bucket_gens\n'),
@@ -41,6 +41,9 @@ DAMAGES = [
     ('everything', 'drop-btree freespace\ndrop-btree backpointers\ndrop-btree lru\n'
                    'drop-btree need_discard\ndrop-btree bucket_gens\n'),
     ('stripped', None),
+    ('pointers', 'delete inodes:1 0:2147484871:U32_MAX\ndelete inodes:1 last\n'
+                 'delete dirents:1 first\ndelete dirents:1 first\n'),
+    ('roots', '!kill_btree_node -n inodes:1 -n dirents:1 -n alloc -n backpointers'),
 ]
 
 
@@ -60,7 +63,9 @@ class Target:
         self.name, self.work = name, os.path.join(work, name)
         os.makedirs(self.work)
         self.damaged = cache.copy(BASE, self.work)[0]
-        if script:
+        if script and script.startswith('!'):
+            run.bcachefs(*script[1:].split(), self.damaged, rc=0)
+        elif script:
             run.bcachefs('debug-edit', self.damaged, '-', stdin=script, rc=0)
         else:
             run.bcachefs('strip-alloc', self.damaged, rc=0)
