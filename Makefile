@@ -16,7 +16,8 @@ SHELL		:= /bin/bash
 
 FRONT		:= all demo check check-quick bench fuzz fuzz-smoke model model-full kbuild-check \
 		   check-valgrind coverage clang asan ubsan tsan unit-tests race-tests races \
-		   torture torture-fsck torture-damage torture-tests fuzz-targets format-check
+		   torture torture-fsck torture-damage torture-crashes torture-tests fuzz-targets \
+		   format-check
 
 # DEPS_READY=1 skips the look at installed packages (package builds set it).
 DEPS_READY	?=

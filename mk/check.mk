@@ -9,6 +9,7 @@
 ## make fuzz            every fuzz target, FUZZ_SECONDS each (default 600)
 ## make fuzz-smoke      every fuzz target, about a minute in all
 ## make torture         random work, crashes and kills on live filesystems, TORTURE_SECONDS (600)
+## make torture-crashes check after CRASHES (1000) losses of power and kills in a row; SEED=
 ## make torture-fsck    kill repairs of damaged filesystems, FSCK_KILLS times (200)
 ## make torture-damage  damage filesystems at random and repair them, DAMAGE_ROUNDS times (200)
 ## make model           the models of journal replay with big bounds, half an hour (tests/model)
@@ -23,6 +24,7 @@ PYTEST_ARGS	?=
 FUZZ_SECONDS	?= 600
 TORTURE_SECONDS	?= 600
 FSCK_KILLS	?= 200
+CRASHES		?= 1000
 DAMAGE_ROUNDS	?= 200
 
 # Instrumented builds check the code, not the tree: no fuzzing, no kbuild.
@@ -43,6 +45,10 @@ demo: all
 .PHONY: torture
 torture: torture-tests
 	$(Q)BUILD=$(abspath $(O)) tests/torture/run.sh $(TORTURE_SECONDS)
+
+.PHONY: torture-crashes
+torture-crashes: torture-tests
+	$(Q)BUILD=$(abspath $(O)) tests/torture/run.sh crashes $(CRASHES)
 
 .PHONY: torture-fsck
 torture-fsck: all

@@ -55,6 +55,13 @@ static void pin_unlink(struct journal_pins *p, struct journal_entry_pin *pin)
 		p->flushing_moved = true;
 }
 
+static void pin_uncount(struct journal_pins *p, const struct journal_entry_pin *pin)
+{
+	pin_list(p, pin->seq)->count--;
+	p->nr--;
+	p->nr_type[pin->type]--;
+}
+
 /* True if the front moved; lock held. */
 static bool pin_drop_locked(struct journal_pins *p, struct journal_entry_pin *pin)
 {
@@ -62,8 +69,7 @@ static bool pin_drop_locked(struct journal_pins *p, struct journal_entry_pin *pi
 		return false;
 
 	pin_unlink(p, pin);
-	pin_list(p, pin->seq)->count--;
-	p->nr--;
+	pin_uncount(p, pin);
 	WRITE_ONCE(pin->seq, 0);
 	return pins_advance(p);
 }
@@ -77,11 +83,11 @@ static bool pin_set_locked(struct journal_pins *p, u64 seq, struct journal_entry
 
 	l->count++;
 	p->nr++;
+	p->nr_type[type]++;
 	if (pin->seq) {
 		/* the new count is there: the front cannot pass it */
 		pin_unlink(p, pin);
-		pin_list(p, pin->seq)->count--;
-		p->nr--;
+		pin_uncount(p, pin);
 	}
 	WRITE_ONCE(pin->seq, seq);
 	pin->type = type;
@@ -97,8 +103,9 @@ static void pins_moved(struct bch_fs *c, bool advanced)
 
 	if (wq_has_sleeper(&w->pins.wait))
 		wake_up_all(&w->pins.wait);
-	if (advanced && (READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) ||
-			 READ_ONCE(w->low_reserve) || wq_has_sleeper(&w->wait_res)))
+	if ((advanced && (READ_ONCE(w->low_space) || READ_ONCE(w->low_pins) ||
+			  READ_ONCE(w->low_reserve) || wq_has_sleeper(&w->wait_res))) ||
+	    READ_ONCE(w->low_writeback))
 		bch2_journal_reclaim_kick(c);
 }
 
@@ -447,6 +454,7 @@ void journal_pins_start(struct journal_pins *p, u64 cur_seq, u64 last_seq)
 	WRITE_ONCE(p->front, p->base);
 	p->back		= cur_seq;
 	p->nr		= 0;
+	memset(p->nr_type, 0, sizeof(p->nr_type));
 	p->replay_next	= p->base;
 	p->replay_end	= cur_seq;
 	for (u64 seq = p->base; seq < cur_seq; seq++)

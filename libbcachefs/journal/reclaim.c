@@ -113,6 +113,9 @@ static u64 round_target(struct bch_fs *c)
 	front = w->pins.front;
 	back = w->pins.back;
 	spin_unlock(&w->pins.lock);
+	/* too much is dirty, though little of the ring is used */
+	if (w->low_writeback && !ret)
+		ret = back - 1;
 	spin_unlock(&w->lock);
 
 	if (back - front > w->pins.mask / 2)

@@ -13,7 +13,9 @@
  * small they turn out, they find their places. The end of a ring is kept for what
  * makes it longer: the pointers of nodes that are written back, interior updates
  * and flush entries (spec 30 section 16.6, IU-7). Whoever may use it is bounded by
- * what is dirty; nothing else can take it from them.
+ * what is dirty; nothing else can take it from them, and nothing more gets dirty
+ * than what is left can write back: small nodes take more room when they are
+ * written back than the keys did that made them dirty.
  *
  * journal_writer.lock is held in all of this.
  */
@@ -81,6 +83,12 @@ static unsigned ring_reserve(const struct journal_device *ja)
 	return 1 + (ja->nr > 5 ? max(1U, ja->nr / 8) : 0);
 }
 
+/* Is somebody who waits waiting for a bucket? */
+static bool ring_is_short(const struct journal_device *ja)
+{
+	return ring_free(ja) <= max(ja->nr / 4, ring_reserve(ja));
+}
+
 /* --- room --- */
 
 struct dev_room {
@@ -89,6 +97,7 @@ struct dev_room {
 	bool	in_reserve;	/* what is open may go beyond the reserve's beginning */
 	u64	clean;
 	u64	total;
+	u64	reserve;
 	u8	durability;
 };
 
@@ -138,6 +147,7 @@ static struct dev_room dev_room(struct journal_writer *w, struct bch_dev *ca)
 			(u64) (avail + kept) * bucket + left < reserve_sectors(ja, bucket),
 		.clean		= (u64) clean * bucket + (fits ? left : 0),
 		.total		= (u64) ja->nr * bucket,
+		.reserve	= reserve_sectors(ja, bucket),
 		.durability	= ca->mi.durability,
 	};
 }
@@ -174,6 +184,7 @@ static struct dev_room rooms_sum(struct bch_fs *c, const struct dev_room *r, uns
 			if (r[i].clean * ret.total < ret.clean * r[i].total) {
 				ret.clean = r[i].clean;
 				ret.total = r[i].total;
+				ret.reserve = r[i].reserve;
 			}
 		}
 		copies += r[i].durability;
@@ -190,7 +201,32 @@ static void room_limit_ram(struct dev_room *r)
 	if (r->total > limit) {
 		r->total = limit;
 		r->clean = limit - min(limit, dirty);
+		r->reserve = min(r->reserve, limit / 8);
 	}
+}
+
+/*
+ * Words of the update of a node's pointer, and of its old value; per copy; and of a
+ * cached key that goes to its leaf, which is then to be written back as well.
+ */
+#define WRITEBACK_NODE_U64S	28
+#define WRITEBACK_COPY_U64S	4
+#define WRITEBACK_KEY_U64S	64
+
+/* Sectors of entries that it takes to end everything that is pinned; half is waste. */
+static u64 writeback_sectors(struct bch_fs *c)
+{
+	struct journal_pins *p = &c->journal.w->pins;
+	u64 keys, nodes = 0;
+
+	spin_lock(&p->lock);
+	keys = p->nr_type[JOURNAL_PIN_TYPE_key_cache];
+	for (unsigned t = JOURNAL_PIN_TYPE_btree0; t <= JOURNAL_PIN_TYPE_btree3; t++)
+		nodes += p->nr_type[t];
+	spin_unlock(&p->lock);
+
+	nodes *= WRITEBACK_NODE_U64S + c->opts.metadata_replicas * WRITEBACK_COPY_U64S;
+	return ((nodes + keys * WRITEBACK_KEY_U64S) * sizeof(u64) >> 9) * 3 / 2;
 }
 
 /**
@@ -201,6 +237,7 @@ void journal_space_update(struct bch_fs *c)
 {
 	struct journal_writer *w = c->journal.w;
 	struct dev_room rooms[ROOM_DEVS_MAX + 1], sum;
+	const u64 writeback = writeback_sectors(c);
 	const u32 old = w->space.next_entry, old_ordinary = w->space.next_ordinary;
 	u32 largest = JOURNAL_ENTRY_SIZE_MAX >> 9;
 	unsigned nr = 0;
@@ -220,7 +257,8 @@ void journal_space_update(struct bch_fs *c)
 	WRITE_ONCE(w->space.next_ordinary, sum.next_ordinary);
 	WRITE_ONCE(w->space.clean, sum.clean);
 	WRITE_ONCE(w->space.total, sum.total);
-	WRITE_ONCE(w->low_space, sum.clean * 4 <= sum.total);
+	WRITE_ONCE(w->low_writeback, writeback && sum.clean < writeback + sum.reserve);
+	WRITE_ONCE(w->low_space, w->low_writeback || sum.clean * 4 <= sum.total);
 	WRITE_ONCE(w->low_reserve, sum.in_reserve);
 	journal_watermark_update(c);
 	if (sum.next > old || sum.next_ordinary > old_ordinary)
@@ -269,6 +307,24 @@ void journal_rings_advance(struct bch_fs *c)
 	journal_space_update(c);
 }
 
+/*
+ * Entries behind @end, the newest flush entry, are ignored now and ever: their numbers
+ * are blacklisted (spec 30 9.1). In a ring that is short of room the buckets they have
+ * for themselves are written again. Numbers grow along the ring.
+ */
+static void ring_take_back(struct journal_device *ja, u64 end)
+{
+	while (end && ja->cur_idx != ja->dirty_idx) {
+		const unsigned prev = ja->cur_idx ? ja->cur_idx - 1 : ja->nr - 1;
+
+		if (ja->bucket_seq[ja->cur_idx] <= end || ja->bucket_seq[prev] < end)
+			break;
+		ja->bucket_seq[ja->cur_idx] = 0;
+		ja->cur_idx = prev;
+		ja->sectors_free = 0;
+	}
+}
+
 /**
  * journal_ring_start - rings as they were read, before anything is written
  * @c:	filesystem; journal_writer.lock held
@@ -290,15 +346,13 @@ void journal_ring_start(struct bch_fs *c)
 			ring_next(ja, ja->cur_idx);
 	}
 	journal_rings_advance(c);
+	for_each_online_member(c, ca)
+		if (journal_dev_writable(ca) && ring_is_short(&ca->journal))
+			ring_take_back(&ca->journal, c->journal.start.seq_read_end);
+	journal_space_update(c);
 }
 
 /* --- what reclaim asks --- */
-
-/* Is somebody who waits waiting for a bucket? */
-static bool ring_is_short(const struct journal_device *ja)
-{
-	return ring_free(ja) <= max(ja->nr / 4, ring_reserve(ja));
-}
 
 /**
  * journal_rings_seq_to_flush - pins up to which number stand in the way?

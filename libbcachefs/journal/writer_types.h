@@ -106,6 +106,7 @@ struct journal_pins {
 	u64			replay_next;
 	u64			replay_end;
 	u64			nr;		/* pins, without entries and replay */
+	u64			nr_type[JOURNAL_PIN_TYPE_NR];
 	struct journal_entry_pin *flushing;	/* its callback runs */
 	bool			flushing_moved;	/* it was set or dropped meanwhile */
 	wait_queue_head_t	wait;		/* pins went away, or a callback ended */
@@ -231,6 +232,7 @@ struct journal_writer {
 	bool			first_pending;	/* first entry after clean: 30 16.4 */
 	bool			reclaim_flush;	/* reclaim needs last_seq on disk */
 	bool			low_space;
+	bool			low_writeback;	/* that is because of what is dirty */
 	bool			low_reserve;	/* what is open reaches into the reserve */
 	bool			low_pins;
 	bool			low_wb;		/* said by the write buffer */

@@ -362,6 +362,8 @@ static void check_captures(bool chain)
 	memcpy(image, own, sizeof(own));
 }
 
+static unsigned crashes;	/* in all rounds */
+
 static void one_round(u64 *state)
 {
 	const bool kills = sh->round < sh->cfg.kills;
@@ -371,6 +373,7 @@ static void one_round(u64 *state)
 	killed = finish(begin("work", step_work), kills ? 20000 + rnd(state) % 3000000 : 0);
 	printf("round %llu: %s, %u captures\n", sh->round,
 	       killed ? "killed" : "stopped", sh->nr_captures);
+	crashes += killed + sh->nr_captures;
 	if (sh->cfg.during_replay)
 		printf("round %llu: %llu keys to replay, %llu operations meanwhile\n", sh->round,
 		       sh->to_replay, sh->during_replay);
@@ -496,6 +499,6 @@ int main(int argc, char *argv[])
 		unlink(log);
 		unlink(image);
 	}
-	printf("passed\n");
+	printf("passed, %u crashes\n", crashes);
 	return 0;
 }

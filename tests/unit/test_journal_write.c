@@ -23,6 +23,7 @@
 
 #include "journal/journal.h"
 #include "journal/pins.h"
+#include "journal/read.h"
 #include "journal/reclaim.h"
 #include "journal/ring.h"
 #include "sb/field.h"
@@ -493,6 +494,46 @@ static void full_journal_keeps_reserves(void **state)
 	jtest_close(c);
 }
 
+/* A ring with room is not for ordinary updates if writing back what is dirty needs it. */
+static void writeback_has_room(void **state)
+{
+	struct test_pin *pins;
+	atomic_t n = ATOMIC_INIT(0);
+	struct bch_fs *c;
+	unsigned i, nr;
+	u64 seq;
+	int ret;
+
+	jtest_make(&one);
+	c = start(&one, 1, 1);
+	/* each takes a quarter KiB and more: their writing back would take the whole ring */
+	nr = c->devs[0]->journal.nr * c->devs[0]->mi.bucket_size / 4 * 5;
+	pins = calloc(nr, sizeof(*pins));
+	assert_non_null(pins);
+	expect(jtest_commit(c, 0, 0, 0, 0, &seq));
+	for (i = 0; i < nr; i++) {
+		pins[i].flushed = &n;
+		bch2_journal_pin_init(&pins[i].pin);
+		bch2_journal_pin_set(c, seq, &pins[i].pin, JOURNAL_PIN_TYPE_btree0, pin_keep);
+	}
+	/* the next entry takes note of it */
+	expect(bch2_journal_meta(c));
+	assert_true(c->journal.w->space.clean * 2 > c->journal.w->space.total);
+	ret = jtest_commit(c, 0, 1, 16, JOURNAL_RES_GET_NONBLOCK, NULL);
+	assert_int_equal(ret, -BCH_ERR_journal_watermark);
+	expect(jtest_commit(c, 0, 1, 16, BCH_WATERMARK_interior_updates, NULL));
+
+	/* reclaim has them all flushed, whatever is clean, and everybody goes on */
+	for (i = 0; i < nr; i++)
+		bch2_journal_pin_set(c, seq, &pins[i].pin, JOURNAL_PIN_TYPE_btree0, pin_release);
+	expect(jtest_commit(c, 0, 2, 16, 0, NULL));
+	assert_true(atomic_read(&n) > 0);
+	expect(bch2_journal_stop(c));
+	assert_int_equal(atomic_read(&n), nr);
+	jtest_close(c);
+	free(pins);
+}
+
 /* Nothing can make room: an end with a report, for all who wait, and a journal that is read. */
 static void stuck_journal_ends(void **state)
 {
@@ -533,6 +574,48 @@ static void stuck_journal_ends(void **state)
 	assert_false(f.clean);
 	assert_true(f.ordered);
 	assert_int_equal(f.oldest, seq);
+	jtest_found_free(&f);
+}
+
+/* Power is lost with a full ring, most of which is behind the newest flush entry. */
+static void full_ring_after_a_crash(void **state)
+{
+	struct jtest_spec s = small;
+	struct journal_start_info *info;
+	struct test_pin pin = {};
+	struct jtest_found f;
+	struct bch_fs *c;
+	u64 seq, nr = 0;
+
+	s.flush_delay = 100000;
+	jtest_make(&s);
+	c = start(&s, 1, 1);
+	bch2_journal_pin_init(&pin.pin);
+	expect(jtest_commit(c, 0, nr++, 0, 0, &seq));
+	bch2_journal_pin_set(c, seq, &pin.pin, JOURNAL_PIN_TYPE_other, pin_keep);
+	expect(bch2_journal_flush(c));
+	commit_until_full(c, BCH_WATERMARK_interior_updates, &nr);
+	jtest_snapshot(".full");
+	bch2_journal_pin_drop(c, &pin.pin);
+	expect(bch2_journal_stop(c));
+	jtest_close(c);
+
+	jtest_use_snapshot(".full");
+	c = jtest_open(&s);
+	info = &c->journal.start;
+	expect(bch2_journal_read(c, info));
+	assert_int_equal(info->seq_read_start, seq);
+	expect(bch2_journal_start(c, info->cur_seq, info->seq_read_start));
+	bch2_journal_entries_free(c);
+	/* there is room enough for ordinary updates */
+	for (unsigned i = 0; i < 100; i++)
+		expect(jtest_commit(c, 0, i + 1, 16, JOURNAL_RES_GET_NONBLOCK, NULL));
+	expect(bch2_journal_flush(c));
+	bch2_journal_set_replay_done(c);
+	expect(bch2_journal_stop(c));
+	jtest_close(c);
+	jtest_read(&s, &f);
+	assert_true(f.clean);
 	jtest_found_free(&f);
 }
 
@@ -879,7 +962,9 @@ int main(void)
 		cmocka_unit_test(ring_wraps_around),
 		cmocka_unit_test(ring_wraps_around_by_itself),
 		cmocka_unit_test(full_journal_keeps_reserves),
+		cmocka_unit_test(writeback_has_room),
 		cmocka_unit_test(stuck_journal_ends),
+		cmocka_unit_test(full_ring_after_a_crash),
 		cmocka_unit_test(replay_pins_are_left_alone),
 		cmocka_unit_test(long_windows_share_a_list),
 		cmocka_unit_test(pins_are_flushed_in_order),
