@@ -325,7 +325,7 @@ static struct bch_fs *start(char **devs, unsigned nr)
 	}
 	if (c) {
 		/* nobody but the script: buckets stay as it leaves them */
-		c->up.journal_flushed = NULL;
+		WRITE_ONCE(c->up.journal_flushed, NULL);
 		bch2_discards_flush(c);
 	}
 	return c;

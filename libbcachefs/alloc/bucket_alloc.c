@@ -11,6 +11,7 @@
  * An index entry alone never decides.
  */
 #include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/math.h>
@@ -378,9 +379,9 @@ bool bch2_freespace_is_true(const struct bch_fs *c, const struct bch_dev *ca)
 	const u64 check = BIT_ULL(BCH_RECOVERY_PASS_check_alloc_info);
 
 	return ca->mi.freespace_initialized &&
-		!(c->recovery.running &&
-		  ((c->recovery.passes_to_run & check) ||
-		   c->recovery.curr_pass == BCH_RECOVERY_PASS_check_alloc_info));
+		!(READ_ONCE(c->recovery.running) &&
+		  ((READ_ONCE(c->recovery.passes_to_run) & check) ||
+		   READ_ONCE(c->recovery.curr_pass) == BCH_RECOVERY_PASS_check_alloc_info));
 }
 
 /**

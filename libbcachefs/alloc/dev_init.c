@@ -7,6 +7,7 @@
  * a superblock update of its own, only when a step's changes are made. Every step
  * may be repeated.
  */
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
@@ -344,7 +345,7 @@ static int set_nbuckets(struct bch_fs *c, struct bch_dev *ca, u64 nbuckets)
 	ret = bch2_write_super(c);
 	if (!ret) {
 		ca->mi.freespace_initialized = false;
-		ca->mi.nbuckets = nbuckets;
+		WRITE_ONCE(ca->mi.nbuckets, nbuckets);
 	}
 	mutex_unlock(&c->sb_lock);
 	return ret;

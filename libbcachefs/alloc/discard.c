@@ -207,7 +207,8 @@ static void discard_endio(struct bio *bio)
 	struct bch_discard *d = bio->bi_private;
 	struct bch_fs *c = d->c;
 
-	atomic_set(&d->done, 1);
+	/* from here on @d may be freed */
+	atomic_set_release(&d->done, 1);
 	wake_up_all(&c->alloc.discard_wait);
 }
 
@@ -240,7 +241,7 @@ static struct bch_discard *first_done(struct discard_run *r)
 	struct bch_discard *d;
 
 	list_for_each_entry(d, &r->sent, list)
-		if (atomic_read(&d->done))
+		if (atomic_read_acquire(&d->done))
 			return d;
 	return NULL;
 }

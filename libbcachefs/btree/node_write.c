@@ -138,9 +138,8 @@ void bch2_btree_node_write(struct bch_fs *c, struct btree *b, enum btree_write_t
 /* Some wait for none to be left, some for not too many. */
 static void in_flight_put(struct bch_fs *c)
 {
-	smp_mb__before_atomic();
-	atomic_dec(&c->btree.writes.nr_in_flight);
-	smp_mb__after_atomic();
+	/* ordered both ways: what the write did before, who waits behind it */
+	atomic_dec_return(&c->btree.writes.nr_in_flight);
 	if (waitqueue_active(&c->btree.writes.wait))
 		wake_up_all(&c->btree.writes.wait);
 }

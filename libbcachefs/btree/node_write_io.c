@@ -8,6 +8,7 @@
  */
 #include <linux/bio.h>
 #include <linux/blkdev.h>
+#include <linux/compiler.h>
 #include <linux/kernel.h>
 
 #include "bcachefs.h"
@@ -54,7 +55,7 @@ static bool copy_possible(const struct btree_node_write_copy *copy)
 	const u64 end = copy->sector + copy->w->sectors;
 
 	return ca && bch2_dev_is_online(ca) && end > copy->sector &&
-		end <= ca->mi.nbuckets * ca->mi.bucket_size;
+		end <= READ_ONCE(ca->mi.nbuckets) * ca->mi.bucket_size;
 }
 
 static void copy_submit(struct btree_node_write_copy *copy)

@@ -71,7 +71,7 @@ static struct bkey_s_c node_key_at(const struct btree *b, struct bpos pos, struc
 static bool accumulated(const struct wb_flush *f, const struct wb_key *w)
 {
 #ifdef CONFIG_BCACHEFS_TESTS
-	if (f->c->btree.test_accumulate_again)
+	if (READ_ONCE(f->c->btree.test_accumulate_again))
 		return false;
 #endif
 	return w->accumulated;

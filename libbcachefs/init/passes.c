@@ -382,7 +382,7 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			~c->opts.recovery_passes;
 	pass_unavailable(c, missing, "recovery passes are due");
 
-	r->passes_to_run	= r->passes_selected;
+	WRITE_ONCE(r->passes_to_run, r->passes_selected);
 	r->running		= true;
 	r->rewound_to		= 0;
 
@@ -394,8 +394,9 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			ret = -BCH_ERR_recovery_interrupted;
 			break;
 		}
-		r->passes_to_run &= ~BIT_ULL(pass);
+		/* others look at where the start is: bch2_freespace_is_true() */
 		WRITE_ONCE(r->curr_pass, pass);
+		WRITE_ONCE(r->passes_to_run, r->passes_to_run & ~BIT_ULL(pass));
 		bch2_btree_walk_begin(c);
 		if (!pass_functions[pass])
 			continue;
@@ -405,8 +406,9 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 			const unsigned to = r->rewound_to - 1;
 
 			/* the pass's own result was only the way out of it */
-			r->passes_to_run |= (r->passes_selected | BIT_ULL(to)) &
-				GENMASK_ULL(BCH_RECOVERY_PASS_NR - 1, to);
+			WRITE_ONCE(r->passes_to_run, r->passes_to_run |
+				   ((r->passes_selected | BIT_ULL(to)) &
+				    GENMASK_ULL(BCH_RECOVERY_PASS_NR - 1, to)));
 			r->rewound_to = 0;
 			ret = 0;
 		} else if (ret && reading_goes_on(c, pass, ret)) {
@@ -416,13 +418,13 @@ int bch2_run_recovery_passes(struct bch_fs *c)
 		} else if (ret) {
 			r->passes_failing |= BIT_ULL(pass);
 		} else {
-			r->passes_complete |= BIT_ULL(pass);
+			WRITE_ONCE(r->passes_complete, r->passes_complete | BIT_ULL(pass));
 			ret = bch2_recovery_pass_completed(c, passes[pass].stable, start,
 							   !r->passes_to_run);
 		}
 	}
 
-	r->running = false;
+	WRITE_ONCE(r->running, false);
 	return ret;
 }
 
@@ -481,7 +483,7 @@ int bch2_run_explicit_recovery_pass(struct bch_fs *c, enum bch_recovery_pass pas
 		   rewind ? " - rewinding" : "");
 
 	r->passes_selected	|= BIT_ULL(pass);
-	r->passes_to_run	|= BIT_ULL(pass);
+	WRITE_ONCE(r->passes_to_run, r->passes_to_run | BIT_ULL(pass));
 	if (!r->running) {
 		/* the start has not come to its passes: it will select this one */
 		c->opts.recovery_passes |= BIT_ULL(pass);

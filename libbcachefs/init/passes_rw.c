@@ -7,6 +7,7 @@
  * the overlay, and these passes have nothing to do.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/math.h>
 #include <linux/minmax.h>
@@ -107,7 +108,7 @@ int bch2_recovery_pass_completed(struct bch_fs *c, unsigned stable, u64 start, b
 
 	if (test_bit(BCH_FS_error, &c->flags))
 		return 0;
-	c->recovery.required_stable &= ~BIT_ULL(stable);
+	WRITE_ONCE(c->recovery.required_stable, c->recovery.required_stable & ~BIT_ULL(stable));
 	if (c->opts.nochanges)
 		return 0;
 

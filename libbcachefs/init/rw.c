@@ -13,6 +13,7 @@
  * filesystem. State changes are serialised by c->rw.state_lock.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
@@ -129,7 +130,9 @@ static int may_go_read_write(struct bch_fs *c)
 	if (c->sb.features & BCH_FEATURE_BIT(no_alloc_info))
 		return -BCH_ERR_erofs_no_alloc_info;
 
+	mutex_lock(&c->sb_lock);
 	ret = bch2_sb_may_write(c, &err);
+	mutex_unlock(&c->sb_lock);
 	if (ret)
 		bch_err(c, "cannot go read-write: %s", printbuf_str(&err));
 	return ret;

@@ -13,6 +13,7 @@
  *
  * Run once, by the thread that starts the filesystem.
  */
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/minmax.h>
@@ -159,7 +160,7 @@ static int replay_accounting(struct replay *r)
 /* Was the shape of the btrees checked in this start? */
 static bool topology_was_checked(const struct bch_fs *c)
 {
-	return c->recovery.passes_complete &
+	return READ_ONCE(c->recovery.passes_complete) &
 		(BIT_ULL(BCH_RECOVERY_PASS_check_topology) |
 		 BIT_ULL(BCH_RECOVERY_PASS_scan_for_btree_nodes));
 }

@@ -273,6 +273,7 @@ static void flush_ended(struct journal_writer *w, struct journal_buf *buf)
 static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 {
 	struct journal_writer *w = c->journal.w;
+	void (*journal_flushed)(struct bch_fs *c) = READ_ONCE(c->up.journal_flushed);
 	const int ret = entry_arrived(c, buf);
 	const u64 seq = buf->seq;
 	struct jset *surplus = NULL;
@@ -309,8 +310,8 @@ static void entry_end(struct bch_fs *c, struct journal_buf *buf)
 	wake_up_all(&w->wait_flush);
 	wake_up_all(&w->wait_res);
 	wake_up_all(&w->wait_write);
-	if (flushed && c->up.journal_flushed)
-		c->up.journal_flushed(c);
+	if (flushed && journal_flushed)
+		journal_flushed(c);
 	if (low)
 		bch2_journal_reclaim_kick(c);
 }

@@ -9,6 +9,7 @@
  * are only opened for their superblock leave these sections alone.
  */
 #include <linux/bitops.h>
+#include <linux/compiler.h>
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/lockdep.h>
@@ -196,7 +197,7 @@ static void ext_refresh(struct bch_fs *c)
 
 	if (!ext || !bch2_sb_field_has(ext, btrees_lost_data))
 		return;
-	ext->recovery_passes_required[0] |= cpu_to_le64(c->recovery.required_stable);
+	ext->recovery_passes_required[0] |= cpu_to_le64(READ_ONCE(c->recovery.required_stable));
 	ext->btrees_lost_data		 |= cpu_to_le64(c->recovery.lost_data);
 	for (unsigned i = 0; i < BCH_FSCK_ERR_SILENT_BITS; i++)
 		if (test_bit(i, c->sb.errors_silent))

@@ -103,12 +103,12 @@ static void accumulate(bool again)
 		for (unsigned i = 0; i < COUNTERS; i++)
 			delta(i, round + 1);
 		if (round) {
-			c->btree.test_accumulate_again = again;
-			c->btree.restart_fault_every = 3;
+			WRITE_ONCE(c->btree.test_accumulate_again, again);
+			WRITE_ONCE(c->btree.restart_fault_every, 3);
 		}
 		wb_flush();
-		c->btree.restart_fault_every = 0;
-		c->btree.test_accumulate_again = false;
+		WRITE_ONCE(c->btree.restart_fault_every, 0);
+		WRITE_ONCE(c->btree.test_accumulate_again, false);
 	}
 	assert_int_equal(!wrong_sums(1 + 2 + 3), !again);
 	if (!again)

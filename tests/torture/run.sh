@@ -40,7 +40,7 @@ in_turns() {
 }
 
 while ((crashes < wanted)); do
-	node=$((4096 << seed % 5))
+	node=$((8192 << seed % 4))
 	if ((seed % 3)); then
 		once live --seed "$seed" --threads $((1 << seed % 3)) --ops $((2000 << seed % 4)) \
 			--crashes 40 --rounds 3 --kills 1 --node-size $node

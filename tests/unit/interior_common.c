@@ -120,6 +120,7 @@ static void end(void)
 	bch2_btree_interior_updates_flush(c);
 	bch2_btree_cancel_all_dirty(c);
 	bch2_fs_btree_interior_exit(c);
+	bch2_btree_flush_all_writes(c);
 	assert_int_equal(itest.nr_open, 0);
 	bch2_journal_stop(c);
 	clear_bit(BCH_FS_may_go_rw, &c->flags);

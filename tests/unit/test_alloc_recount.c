@@ -152,9 +152,9 @@ static void run_pass(struct bch_fs *c, unsigned every, u64 reports)
 {
 	const u64 before = c->fsck.nr_reported;
 
-	c->btree.restart_fault_every = every;
+	WRITE_ONCE(c->btree.restart_fault_every, every);
 	assert_int_equal(bch2_check_allocations(c), 0);
-	c->btree.restart_fault_every = 0;
+	WRITE_ONCE(c->btree.restart_fault_every, 0);
 	assert_int_equal(c->fsck.nr_reported - before, reports);
 }
 
@@ -227,9 +227,9 @@ static void repair_under_restarts(void **state)
 	/* left alone: they count nowhere, and what follows from that is not looked at */
 	c->opts.errors = BCH_ON_ERROR_ro;
 	c->opts.fix_errors = FSCK_FIX_no;
-	c->btree.restart_fault_every = 23;
+	WRITE_ONCE(c->btree.restart_fault_every, 23);
 	assert_int_equal(bch2_check_allocations(c), 0);
-	c->btree.restart_fault_every = 0;
+	WRITE_ONCE(c->btree.restart_fault_every, 0);
 	assert_int_equal(bch2_fsck_err_count(c, BCH_FSCK_ERR_ptr_gen_newer_than_bucket_gen), nr);
 
 	c->opts.fix_errors = FSCK_FIX_yes;

@@ -169,10 +169,10 @@ static void restarts(void **state)
 		itest_open(1, NULL);
 		itest.restart_every = every;
 		/* an attempt has to come through now and then */
-		itest.c->btree.restart_fault_every = 17 + every;
+		WRITE_ONCE(itest.c->btree.restart_fault_every, 17 + every);
 		for (unsigned i = 0; i < 1500; i++)
 			change(m, trnd() % (PLACES / 4), trnd() % 4 ? 1 + trnd() % 30 : 0);
-		itest.c->btree.restart_fault_every = 0;
+		WRITE_ONCE(itest.c->btree.restart_fault_every, 0);
 		check(itest.c, m, 1);
 		itest_close();
 		check_after_reopen(m);

@@ -201,7 +201,7 @@ static void injected_restarts(void **state)
 	unsigned attempts = 0, allocs = 0;
 	int ret;
 
-	w.c->btree.restart_fault_every = 3;
+	WRITE_ONCE(w.c->btree.restart_fault_every, 3);
 	for (unsigned i = 0; i < 10; i++) {
 		ret = lockrestart_do(a, ({
 			attempts++;
@@ -213,7 +213,7 @@ static void injected_restarts(void **state)
 	}
 	assert_int_equal(attempts, 14);
 
-	w.c->btree.restart_fault_every = 0;
+	WRITE_ONCE(w.c->btree.restart_fault_every, 0);
 	bch2_trans_begin(a);
 	attempts = 0;
 	ret = nested_lockrestart_do(a, attempts++ ? 0

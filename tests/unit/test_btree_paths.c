@@ -603,7 +603,7 @@ static void storm(unsigned faults)
 	struct btree_trans *trans;
 
 	memset(last_done, 0, sizeof(last_done));
-	c->btree.restart_fault_every = faults;
+	WRITE_ONCE(c->btree.restart_fault_every, faults);
 	for (uintptr_t i = 0; i < ARRAY_SIZE(t); i++)
 		assert_int_equal(pthread_create(&t[i], NULL, storm_main, (void *) i), 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {

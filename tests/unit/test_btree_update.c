@@ -140,7 +140,7 @@ static void world_snapshot(struct world *w)
 /* The k-th step from now on - lookup, allocation, commit - asks for a restart, once. */
 static void restart_at(struct world *w, unsigned k)
 {
-	w->c->btree.restart_fault_every = k ? 1U << 30 : 0;
+	WRITE_ONCE(w->c->btree.restart_fault_every, k ? 1U << 30 : 0);
 	atomic_set(&w->c->btree.restart_fault_count, -(int) k);
 }
 

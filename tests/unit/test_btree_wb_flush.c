@@ -368,14 +368,14 @@ static void flushed_like_the_model(void **state)
 static void with_restarts_everywhere(void **state)
 {
 	trnd_seed(2);
-	c->btree.restart_fault_every = 3;
+	WRITE_ONCE(c->btree.restart_fault_every, 3);
 	history(20, true);
 }
 
 static void with_splits(void **state)
 {
 	trnd_seed(3);
-	c->btree.restart_fault_every = 7;
+	WRITE_ONCE(c->btree.restart_fault_every, 7);
 	history(40, false);
 	assert_true(atomic_read(&splits) > 5);
 }

@@ -775,7 +775,7 @@ static void with(const char *image, unsigned nr, void (*const *fns)(struct fs *)
 
 		fs_open(&f, image, nr, how == 1);
 		if (how == 2)
-			f.c->btree.restart_fault_every = 37;
+			WRITE_ONCE(f.c->btree.restart_fault_every, 37);
 		all_is_well(&f);
 		for (unsigned i = 0; fns[i]; i++)
 			fns[i](&f);
