@@ -317,7 +317,7 @@ static void clean_root_differs(void **state)
 	image_free(&im);
 }
 
-/* A root that cannot be used: its btree is in error, the others are there. */
+/* Roots that cannot be used, without the right to change anything: in memory all is repaired. */
 static void root_damaged(void **state)
 {
 	static const struct {
@@ -339,14 +339,17 @@ static void root_damaged(void **state)
 		c = start(&im, read_opts(), &ret);
 		assert_int_equal(ret, 0);
 		assert_int_equal(bch2_fsck_err_count(c, how[i].id), 2);
-		/* one that can be rebuilt is empty, the other is lost */
-		assert_int_not_equal(c->btree.roots[BTREE_ID_dirents].error, 0);
+		/* one that can be rebuilt is empty, the other gets the leaves that are found */
+		assert_int_equal(c->btree.roots[BTREE_ID_dirents].error, 0);
+		assert_true(c->btree.roots[BTREE_ID_dirents].fake);
 		assert_int_equal(c->btree.roots[BTREE_ID_lru].error, 0);
 		assert_true(c->btree.roots[BTREE_ID_lru].fake);
 		assert_non_null(c->btree.roots[BTREE_ID_inodes].b);
 		assert_true(c->recovery.lost_data & BIT_ULL(BTREE_ID_dirents));
-		assert_true(c->recovery.passes_unavailable &
+		assert_true(c->recovery.passes_complete &
 			    BIT_ULL(BCH_RECOVERY_PASS_scan_for_btree_nodes));
+		assert_true(c->recovery.passes_complete &
+			    BIT_ULL(BCH_RECOVERY_PASS_check_topology));
 		assert_int_equal(bch2_fs_stop(c), -BCH_ERR_shutdown_with_errors_unfixed);
 		image_free(&im);
 	}
