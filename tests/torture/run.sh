@@ -4,7 +4,7 @@
 # run.sh SECONDS [live|soak]: the torture of the live core, one seed after the other,
 # until the time is over or something is wrong: live with losses of power and kills,
 # soak with work during replay and delayed threads, in turns or one of them only. The
-# first seed is the time, or $SEED.
+# first seed is the time, or $SEED. An hour of the latter: run.sh 3600 soak.
 # run.sh crashes NUMBER: until the filesystem has been checked after so many losses of
 # power and kills in a row, two out of three without work during replay.
 set -u
@@ -20,7 +20,7 @@ seed=${SEED:-$(date +%s)}
 end=$((SECONDS + seconds))
 n=0
 
-crashes=0
+crashes=0 rounds=0 replays=0
 
 # once PROGRAM ARGS...
 once() {
@@ -30,6 +30,8 @@ once() {
 		echo "failed; the images are in $dir"
 		exit 1
 	fi
+	rounds=$((rounds + $(grep -cE '^round [0-9]+: (stopped|killed)' "$dir/out")))
+	replays=$((replays + $(grep -cE '^round [0-9]+: [1-9][0-9]* keys to replay' "$dir/out")))
 	set -- $(sed -n 's/^passed, \([0-9]*\) crashes$/\1/p' "$dir/out")
 	crashes=$((crashes + $1))
 }
@@ -65,4 +67,4 @@ while ((SECONDS < end)); do
 	n=$((n + 1))
 done
 rm -r "$dir"
-echo "$n runs passed, $crashes crashes"
+echo "$n runs passed: $rounds rounds, $crashes crashes, work during $replays replays"
