@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Time and memory of the reading commands on big-616 (200,000 files), next to fio in the same run;
-making filesystems next to mkfs.ext4 and mkfs.xfs; writing the journal.
+making filesystems next to mkfs.ext4 and mkfs.xfs; writing the journal; fsck of up to a million
+extents; replay.
 
     make bench              prints the tables and stores them in bench/last.md
     bench.py --runs N       best of N runs (default 3)
-    bench.py --only WHAT    read, format, journal or commits: prints, stores nothing
+    bench.py --only WHAT    read, format, journal, commits, extents or replay: prints, stores
+                            nothing
 
 Measured: `fsck -n`, `list` of every btree, `restore` into a directory, and a sequential O_DIRECT
 read of the same image by fio. The last column of `list` is what matters most: bytes of metadata
@@ -23,9 +25,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-sys.path[:0] = [os.path.join(ROOT, 'tests', 'lib'), os.path.join(ROOT, 'tests', 'reference')]
+sys.path[:0] = [HERE, os.path.join(ROOT, 'tests', 'lib'), os.path.join(ROOT, 'tests', 'reference')]
 sys.dont_write_bytecode = True
 
+import growth       # noqa: E402
 import images       # noqa: E402
 import run          # noqa: E402
 
@@ -239,7 +242,9 @@ def table(a, work):
     return '\n'.join(head + lines) + '\n'
 
 
-PARTS = {'read': table, 'format': format_table, 'journal': journal_table, 'commits': commits_table}
+PARTS = {'read': table, 'format': format_table, 'journal': journal_table, 'commits': commits_table,
+         'extents': lambda a, work: growth.extents_table(a, work, Measure),
+         'replay': lambda a, work: growth.replay_table(a, work, Measure)}
 
 
 if __name__ == '__main__':

@@ -29,7 +29,7 @@
 #include "tools-open.h"
 #include "tools.h"
 
-#define SCRIPT_MAX		(1U << 20)
+#define SCRIPT_MAX	(256U << 20)
 #define WORDS_MAX		64
 #define VARIABLES_MAX		64
 

@@ -6,6 +6,8 @@
  * 1.37, by journal sequence number from 1.38. Which one applies is a property of
  * the filesystem, never guessed from a key.
  */
+#include <linux/compiler.h>
+
 #include "bcachefs.h"
 #include "alloc/alloc_keys.h"
 #include "alloc/freespace.h"
@@ -37,8 +39,8 @@ struct bpos bch2_freespace_pos(struct bpos bucket, const struct bch_alloc_v4 *a)
  */
 bool bch2_need_discard_by_seq(const struct bch_fs *c)
 {
-	return c->sb.version_upgrade_complete >= BCH_VERSION(1, 38) ||
-		(c->sb.version >= BCH_VERSION(1, 38) && !c->opts.norecovery);
+	return READ_ONCE(c->sb.version_upgrade_complete) >= BCH_VERSION(1, 38) ||
+		(READ_ONCE(c->sb.version) >= BCH_VERSION(1, 38) && !c->opts.norecovery);
 }
 
 /**

@@ -163,7 +163,7 @@ static void start_numbers(struct bch_fs *c, u64 cur_seq, u64 last_seq)
 	w->big_endian	= BCH_SB_BIG_ENDIAN(c->disk_sb.sb);
 	w->first_seq	= cur_seq;
 	w->seq		= w->prepared = w->written = cur_seq - 1;
-	w->flushed_ondisk = cur_seq - 1;
+	WRITE_ONCE(w->flushed_ondisk, cur_seq - 1);
 	w->last_ondisk	= w->last_under_way = last_seq;
 	w->rewind_ondisk = c->journal.start.rewind_limit;
 	w->empty_ondisk	= 0;
@@ -171,7 +171,7 @@ static void start_numbers(struct bch_fs *c, u64 cur_seq, u64 last_seq)
 	w->first_pending = BCH_SB_CLEAN(c->disk_sb.sb);
 	w->stopping	= false;
 	/* What recovery changed is in the overlay, though not in the journal. */
-	w->replay_done	= last_seq == cur_seq && !c->journal.keys.nr;
+	WRITE_ONCE(w->replay_done, last_seq == cur_seq && !c->journal.keys.nr);
 	w->nr_marked	= 0;
 	w->flushes_out	= 0;
 	w->reclaim_flush = false;
