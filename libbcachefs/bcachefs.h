@@ -99,12 +99,18 @@ struct bch_member_cpu {
 };
 
 /* One member device. */
+/* Levels of a label path that are followed. */
+#define BCH_LABEL_DEPTH_MAX	32
+
 struct bch_dev {
 	struct bch_fs		*fs;
 	u8			dev_idx;
 	/* Member information; constant after open on the read side. */
 	struct bch_member_cpu	mi;
 	__uuid_t		uuid;
+	/* Its label and those above it; the superblock may move while they are asked for. */
+	u16			labels[BCH_LABEL_DEPTH_MAX];
+	u8			nr_labels;
 
 	/* Last path component, for messages; "dev-N" while offline. */
 	char			name[64];

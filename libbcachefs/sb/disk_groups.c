@@ -6,6 +6,7 @@
  * guarantees that it is one, so every walk towards the root is bounded and
  * checks the numbers it follows. The section is only read here.
  */
+#include <linux/array_size.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/slab.h>
@@ -16,9 +17,6 @@
 #include "sb/disk_groups.h"
 #include "sb/io.h"
 #include "sb/members.h"
-
-/* Levels of a label path that are followed. */
-#define LABEL_DEPTH_MAX		32
 
 struct label_table {
 	const struct bch_disk_group	*d;
@@ -95,13 +93,13 @@ int bch2_sb_label_find(const struct bch_sb *sb, const char *path)
 void bch2_sb_label_path_to_text(struct printbuf *out, const struct bch_sb *sb, unsigned id)
 {
 	const struct label_table t = label_table(sb);
-	const struct bch_disk_group *path[LABEL_DEPTH_MAX];
+	const struct bch_disk_group *path[BCH_LABEL_DEPTH_MAX];
 	unsigned depth = 0, at = id;
 
 	for (;;) {
 		const struct bch_disk_group *g = label_get(&t, at);
 
-		if (!g || depth == LABEL_DEPTH_MAX) {
+		if (!g || depth == BCH_LABEL_DEPTH_MAX) {
 			prt_printf(out, "(invalid label %u)", id);
 			return;
 		}
@@ -119,26 +117,42 @@ void bch2_sb_label_path_to_text(struct printbuf *out, const struct bch_sb *sb, u
 }
 
 /**
- * bch2_sb_label_contains() - does a device belong to a label or one below it?
+ * bch2_sb_dev_labels() - the label of a device, and those above it
  * @sb:		superblock
- * @id:		label id
  * @dev:	member index
+ * @ids:	for BCH_LABEL_DEPTH_MAX label ids
+ *
+ * Return: how many.
  */
-bool bch2_sb_label_contains(const struct bch_sb *sb, unsigned id, unsigned dev)
+unsigned bch2_sb_dev_labels(const struct bch_sb *sb, unsigned dev, u16 *ids)
 {
 	const struct label_table t = label_table(sb);
 	const struct bch_member m = bch2_sb_member_get(sb, dev);
-	unsigned at = BCH_MEMBER_GROUP(&m);
+	unsigned at = BCH_MEMBER_GROUP(&m), nr = 0;
 
-	for (unsigned depth = 0; at && depth < LABEL_DEPTH_MAX; depth++) {
+	while (at && nr < BCH_LABEL_DEPTH_MAX) {
 		const struct bch_disk_group *g = label_get(&t, at - 1);
 
 		if (!g)
-			return false;
-		if (at - 1 == id)
-			return true;
+			break;
+		ids[nr++] = at - 1;
 		at = BCH_GROUP_PARENT(g);
 	}
+	return nr;
+}
+
+/**
+ * bch2_dev_has_label() - does a device belong to a label or one below it?
+ * @ca:		device of an open filesystem, or NULL
+ * @id:		label id
+ *
+ * Takes no lock: labels do not change while a filesystem is open.
+ */
+bool bch2_dev_has_label(const struct bch_dev *ca, unsigned id)
+{
+	for (unsigned i = 0; ca && i < ca->nr_labels; i++)
+		if (ca->labels[i] == id)
+			return true;
 	return false;
 }
 
@@ -231,7 +245,7 @@ bool bch2_dev_in_target(struct bch_fs *c, unsigned dev, unsigned target)
 	case BCH_TARGET_dev:
 		return t.id == dev;
 	case BCH_TARGET_label:
-		return bch2_sb_label_contains(c->disk_sb.sb, t.id, dev);
+		return dev < ARRAY_SIZE(c->devs) && bch2_dev_has_label(c->devs[dev], t.id);
 	default:
 		return false;
 	}

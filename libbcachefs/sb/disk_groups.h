@@ -43,7 +43,8 @@ static inline unsigned bch2_target_label(unsigned id)
 
 int bch2_sb_label_find(const struct bch_sb *, const char *path);
 void bch2_sb_label_path_to_text(struct printbuf *, const struct bch_sb *, unsigned id);
-bool bch2_sb_label_contains(const struct bch_sb *, unsigned id, unsigned dev);
+unsigned bch2_sb_dev_labels(const struct bch_sb *, unsigned dev, u16 *ids);
+bool bch2_dev_has_label(const struct bch_dev *, unsigned id);
 
 void bch2_target_to_text(struct printbuf *, struct bch_fs *, const struct bch_sb *, unsigned v);
 int bch2_target_parse(struct bch_fs *, const struct bch_sb *, const char *s, u64 *v,

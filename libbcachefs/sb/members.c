@@ -341,6 +341,7 @@ struct bch_dev *bch2_dev_alloc(struct bch_fs *c, unsigned idx)
 	ca->dev_idx = idx;
 	ca->mi = bch2_mi_to_cpu(&m);
 	ca->uuid = m.uuid;
+	ca->nr_labels = bch2_sb_dev_labels(c->disk_sb.sb, idx, ca->labels);
 	snprintf(ca->name, sizeof(ca->name), "dev-%u", idx);
 	return ca;
 }

@@ -57,6 +57,7 @@ static void labels(void **state)
 		{ 6, "(invalid label 6)" }, { 7, "(invalid label 7)" },
 		{ ~0U, "(invalid label 4294967295)" },
 	};
+	static struct bch_dev ca;
 	struct bch_sb_handle h;
 
 	make_labels(&h);
@@ -74,13 +75,17 @@ static void labels(void **state)
 	assert_int_equal(bch2_sb_label_find(h.sb, ".ssd"), -ENOENT);
 	assert_int_equal(bch2_sb_label_find(h.sb, ""), -ENOENT);
 
-	assert_true(bch2_sb_label_contains(h.sb, 0, 0));
-	assert_true(bch2_sb_label_contains(h.sb, 1, 0));
-	assert_true(bch2_sb_label_contains(h.sb, 4, 0));
-	assert_false(bch2_sb_label_contains(h.sb, 2, 0));
+	ca.nr_labels = bch2_sb_dev_labels(h.sb, 0, ca.labels);
+	assert_true(bch2_dev_has_label(&ca, 0));
+	assert_true(bch2_dev_has_label(&ca, 1));
+	assert_true(bch2_dev_has_label(&ca, 4));
+	assert_false(bch2_dev_has_label(&ca, 2));
 	/* a loop of parents ends */
-	assert_true(bch2_sb_label_contains(h.sb, 6, 1));
-	assert_false(bch2_sb_label_contains(h.sb, 0, 1));
+	ca.nr_labels = bch2_sb_dev_labels(h.sb, 1, ca.labels);
+	assert_int_equal(ca.nr_labels, BCH_LABEL_DEPTH_MAX);
+	assert_true(bch2_dev_has_label(&ca, 6));
+	assert_false(bch2_dev_has_label(&ca, 0));
+	assert_false(bch2_dev_has_label(NULL, 0));
 	bch2_free_super(&h);
 }
 
