@@ -121,6 +121,9 @@ static u64 let_discard(struct bch_fs *c)
 	waiting_read(c, w);
 	do {
 		before = w->nr;
+		/* more is written meanwhile, and flushed, and empties buckets */
+		limit = min(bch2_journal_rewind_seq_ondisk(c),
+			    bch2_journal_flushed_seq_ondisk(c) + 1);
 		bch2_do_discards(c);
 		bch2_discards_flush(c);
 		bch2_trans_commit_do(c, NULL, NULL, 0,
@@ -128,7 +131,6 @@ static u64 let_discard(struct bch_fs *c)
 		waiting_read(c, w);
 	} while (w->nr != before);
 
-	limit = min(bch2_journal_rewind_seq_ondisk(c), bch2_journal_flushed_seq_ondisk(c) + 1);
 	for (unsigned i = 0; i < w->nr; i++)
 		assert_true(w->entry[i].inode >= limit);
 	return limit;
