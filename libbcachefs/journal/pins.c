@@ -260,6 +260,7 @@ static unsigned pin_list_flush(struct bch_fs *c, u64 at, unsigned type, u64 seq)
 	while (at >= p->front && !list_empty(list)) {
 		struct journal_entry_pin *pin =
 			list_first_entry(list, struct journal_entry_pin, list);
+		const journal_pin_flush_fn flush = pin->flush;
 		int ret;
 
 		list_move_tail(&pin->list, &p->d[at & p->mask].flushed);
@@ -267,7 +268,8 @@ static unsigned pin_list_flush(struct bch_fs *c, u64 at, unsigned type, u64 seq)
 		p->flushing_moved = false;
 		spin_unlock(&p->lock);
 
-		ret = pin->flush(c, pin, seq);
+		/* the pin may be set anew by now */
+		ret = flush(c, pin, seq);
 
 		spin_lock(&p->lock);
 		/* whoever waits for this may free the pin now */

@@ -143,13 +143,11 @@ static u64 journal_highest_good(const struct journal_read_state *s)
 	return ret;
 }
 
-/* Where writing would go on, and what each slot holds (spec 30 §7.3). */
+/* Where writing would go on (spec 30 §7.3). */
 static void journal_ring_account(struct bch_dev *ca, const struct journal_copy *cp, u64 *newest)
 {
 	struct journal_device *ja = &ca->journal;
-	u64 *slot_seq = &ja->bucket_seq[cp->ptr.slot];
 
-	*slot_seq = max(*slot_seq, cp->seq);
 	if (cp->seq >= *newest) {
 		const u64 end = cp->ptr.bucket_offset +
 			(round_up((u64) cp->bytes, bch2_block_bytes(ca->fs)) >> 9);
@@ -177,9 +175,6 @@ static int journal_gather(struct journal_read_state *s, struct journal_copy ***r
 	for (unsigned i = 0; i < s->nr_devs; i++) {
 		struct bch_dev *ca = s->devs[i].ca;
 		u64 newest = 0;
-
-		memset(ca->journal.bucket_seq, 0,
-		       ca->journal.nr * sizeof(ca->journal.bucket_seq[0]));
 
 		for (size_t n = 0; n < s->devs[i].nr; n++) {
 			struct journal_copy *cp = &s->devs[i].copies[n];
@@ -350,6 +345,39 @@ static void journal_drop_not_dirty(struct bch_fs *c)
 	e->nr = nr;
 }
 
+/* Entries that are not used now, nor ever will be: their numbers are or get blacklisted. */
+static bool journal_ignored_for_good(const struct journal_replay *r)
+{
+	return r->ignore == JOURNAL_IGNORE_noflush || r->ignore == JOURNAL_IGNORE_torn ||
+		r->ignore == JOURNAL_IGNORE_blacklisted;
+}
+
+/*
+ * What each slot holds, the window being known. Entries that do not count must not keep
+ * their buckets: after several crashes they may be anywhere in the ring, with numbers
+ * higher than the oldest one needed.
+ */
+static void journal_rings_note_kept(struct bch_fs *c)
+{
+	const struct journal_entries *e = &c->journal.entries;
+
+	for_each_online_member(c, ca)
+		if (ca->journal.nr)
+			memset(ca->journal.bucket_seq, 0,
+			       ca->journal.nr * sizeof(ca->journal.bucket_seq[0]));
+
+	for (size_t i = 0; i < e->nr; i++) {
+		const struct journal_replay *r = e->d[i];
+
+		for (unsigned n = 0; n < r->nr_ptrs && !journal_ignored_for_good(r); n++) {
+			const struct bch_dev *ca = bch2_dev(c, r->ptrs[n].dev);
+			u64 *seq = &ca->journal.bucket_seq[r->ptrs[n].slot];
+
+			*seq = max(*seq, r->seq);
+		}
+	}
+}
+
 /**
  * bch2_journal_read - read the journal of all online devices, choose the window
  * @c:		filesystem; blacklist loaded, key loaded if it is encrypted
@@ -381,9 +409,11 @@ int bch2_journal_read(struct bch_fs *c, struct journal_start_info *info)
 		return ret;
 
 	ret = journal_choose_window(c, info);
-	if (!ret)
-		journal_drop_not_dirty(c);
-	return ret;
+	if (ret)
+		return ret;
+	journal_rings_note_kept(c);
+	journal_drop_not_dirty(c);
+	return 0;
 }
 
 /**

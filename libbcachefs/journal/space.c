@@ -267,16 +267,22 @@ void journal_space_update(struct bch_fs *c)
 
 /* --- moving on --- */
 
+/* Does slot @idx hold something that is needed while entries from @seq on are? */
+static bool slot_needed(const struct journal_device *ja, unsigned idx, u64 seq)
+{
+	return ja->bucket_seq[idx] && ja->bucket_seq[idx] >= seq;
+}
+
 /* The ring of one device as far as pins and durable entries allow. */
 static void ring_advance(struct bch_fs *c, struct bch_dev *ca, u64 last_seq)
 {
 	const struct journal_writer *w = c->journal.w;
 	struct journal_device *ja = &ca->journal;
 
-	while (ja->dirty_idx != ja->cur_idx && ja->bucket_seq[ja->dirty_idx] < last_seq)
+	while (ja->dirty_idx != ja->cur_idx && !slot_needed(ja, ja->dirty_idx, last_seq))
 		ja->dirty_idx = ring_next(ja, ja->dirty_idx);
 	while (ja->dirty_idx_ondisk != ja->dirty_idx &&
-	       ja->bucket_seq[ja->dirty_idx_ondisk] < w->last_ondisk)
+	       !slot_needed(ja, ja->dirty_idx_ondisk, w->last_ondisk))
 		ja->dirty_idx_ondisk = ring_next(ja, ja->dirty_idx_ondisk);
 	if (!journal_ring_discards(c, ca))
 		ja->discard_idx = ja->dirty_idx_ondisk;
@@ -308,19 +314,14 @@ void journal_rings_advance(struct bch_fs *c)
 }
 
 /*
- * Entries behind @end, the newest flush entry, are ignored now and ever: their numbers
- * are blacklisted (spec 30 9.1). In a ring that is short of room the buckets they have
- * for themselves are written again. Numbers grow along the ring.
+ * Entries behind the newest flush entry are ignored now and ever: their numbers are
+ * blacklisted (spec 30 9.1), and bucket_seq does not know them. In a ring that is short
+ * of room the buckets they have for themselves are written again.
  */
-static void ring_take_back(struct journal_device *ja, u64 end)
+static void ring_take_back(struct journal_device *ja)
 {
-	while (end && ja->cur_idx != ja->dirty_idx) {
-		const unsigned prev = ja->cur_idx ? ja->cur_idx - 1 : ja->nr - 1;
-
-		if (ja->bucket_seq[ja->cur_idx] <= end || ja->bucket_seq[prev] < end)
-			break;
-		ja->bucket_seq[ja->cur_idx] = 0;
-		ja->cur_idx = prev;
+	while (ja->cur_idx != ja->dirty_idx && !ja->bucket_seq[ja->cur_idx]) {
+		ja->cur_idx = ja->cur_idx ? ja->cur_idx - 1 : ja->nr - 1;
 		ja->sectors_free = 0;
 	}
 }
@@ -348,7 +349,7 @@ void journal_ring_start(struct bch_fs *c)
 	journal_rings_advance(c);
 	for_each_online_member(c, ca)
 		if (journal_dev_writable(ca) && ring_is_short(&ca->journal))
-			ring_take_back(&ca->journal, c->journal.start.seq_read_end);
+			ring_take_back(&ca->journal);
 	journal_space_update(c);
 }
 
@@ -377,8 +378,9 @@ u64 journal_rings_seq_to_flush(struct bch_fs *c)
 		excess = dirty > ja->nr / 2 ? dirty - ja->nr / 2 : 0;
 		if (!excess && dirty && (w->low_space || ring_is_short(ja)))
 			excess = 1;
-		if (excess)
-			ret = max(ret, ja->bucket_seq[(ja->dirty_idx + excess - 1) % ja->nr]);
+		/* a slot may hold nothing that counts */
+		for (unsigned i = 0; i < excess; i++)
+			ret = max(ret, ja->bucket_seq[(ja->dirty_idx + i) % ja->nr]);
 	}
 	return ret;
 }
@@ -388,7 +390,7 @@ static bool flush_frees(const struct journal_writer *w, const struct journal_dev
 {
 	unsigned idx = ja->dirty_idx_ondisk;
 
-	while (idx != ja->dirty_idx && ja->bucket_seq[idx] < w->last_under_way)
+	while (idx != ja->dirty_idx && !slot_needed(ja, idx, w->last_under_way))
 		idx = ring_next(ja, idx);
 	return idx != ja->dirty_idx;
 }

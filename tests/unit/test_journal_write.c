@@ -22,6 +22,7 @@
 #include <linux/kernel.h>
 
 #include "journal/journal.h"
+#include "journal/seq_blacklist.h"
 #include "journal/pins.h"
 #include "journal/read.h"
 #include "journal/reclaim.h"
@@ -590,6 +591,7 @@ static void full_ring_after_a_crash(void **state)
 	struct test_pin pin = {};
 	struct jtest_found f;
 	struct bch_fs *c;
+	u64 void_start[5], void_end[5];
 	u64 seq, nr = 0;
 
 	s.flush_delay = 100000;
@@ -605,20 +607,29 @@ static void full_ring_after_a_crash(void **state)
 	expect(bch2_journal_stop(c));
 	jtest_close(c);
 
-	jtest_use_snapshot(".full");
-	c = jtest_open(&s);
-	info = &c->journal.start;
-	expect(bch2_journal_read(c, info));
-	assert_int_equal(info->seq_read_start, seq);
-	expect(bch2_journal_start(c, info->cur_seq, info->seq_read_start));
-	bch2_journal_entries_free(c);
-	/* there is room enough for ordinary updates */
-	for (unsigned i = 0; i < 100; i++)
-		expect(jtest_commit(c, 0, i + 1, 16, JOURNAL_RES_GET_NONBLOCK, NULL));
-	expect(bch2_journal_flush(c));
-	bch2_journal_set_replay_done(c);
-	expect(bch2_journal_stop(c));
-	jtest_close(c);
+	/* there is room enough for ordinary updates: once, and after more crashes */
+	for (unsigned crash = 0; crash < 5; crash++) {
+		jtest_use_snapshot(".full");
+		c = jtest_open(&s);
+		for (unsigned i = 0; i < crash; i++)
+			expect(bch2_journal_seq_blacklist_add(c, void_start[i], void_end[i]));
+		info = &c->journal.start;
+		expect(bch2_journal_read(c, info));
+		assert_int_equal(info->seq_read_start, seq);
+		void_start[crash] = info->seq_read_end + 1;
+		void_end[crash]	  = info->cur_seq + 100;
+		expect(bch2_journal_start(c, void_end[crash], info->seq_read_start));
+		bch2_journal_entries_free(c);
+		c->journal.w->stuck_after = HZ;
+		for (unsigned i = 0; i < 100; i++)
+			expect(jtest_commit(c, 0, i + 1, 16, 0, NULL));
+		expect(bch2_journal_flush(c));
+		jtest_snapshot(".full");
+		if (crash == 4)
+			bch2_journal_set_replay_done(c);
+		bch2_journal_stop(c);
+		jtest_close(c);
+	}
 	jtest_read(&s, &f);
 	assert_true(f.clean);
 	jtest_found_free(&f);
