@@ -25,7 +25,7 @@ static unsigned us_max;
  */
 void delays(u64 s, unsigned us)
 {
-	seed = s;
+	__atomic_store_n(&seed, s, __ATOMIC_RELAXED);
 	__atomic_store_n(&us_max, us, __ATOMIC_RELEASE);
 }
 
@@ -42,7 +42,8 @@ void __bch2_sync_point(struct bch_fs *c, const char *name, unsigned btree,
 	if (!us)
 		return;
 	if (!state)
-		state = seed * 4096 + __atomic_add_fetch(&nr_threads, 1, __ATOMIC_RELAXED);
+		state = __atomic_load_n(&seed, __ATOMIC_RELAXED) * 4096 +
+			__atomic_add_fetch(&nr_threads, 1, __ATOMIC_RELAXED);
 	n = rnd(&state);
 	/* mostly short ones; now and then long enough for a whole flush */
 	if (!(n % 4096))
