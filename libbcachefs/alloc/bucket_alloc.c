@@ -378,7 +378,7 @@ bool bch2_freespace_is_true(const struct bch_fs *c, const struct bch_dev *ca)
 {
 	const u64 check = BIT_ULL(BCH_RECOVERY_PASS_check_alloc_info);
 
-	return ca->mi.freespace_initialized &&
+	return READ_ONCE(ca->mi.freespace_initialized) &&
 		!(READ_ONCE(c->recovery.running) &&
 		  ((READ_ONCE(c->recovery.passes_to_run) & check) ||
 		   READ_ONCE(c->recovery.curr_pass) == BCH_RECOVERY_PASS_check_alloc_info));

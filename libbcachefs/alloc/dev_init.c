@@ -75,7 +75,7 @@ void bch2_fs_members_start_init(struct bch_fs *c)
 		SET_BCH_MEMBER_FREESPACE_INITIALIZED(&m, false);
 		SET_BCH_MEMBER_INITIALIZED(&m, BCH_MEMBER_INIT_pre_dev_usage);
 		bch2_sb_member_set(c->disk_sb.sb, ca->dev_idx, &m);
-		ca->mi.freespace_initialized = false;
+		WRITE_ONCE(ca->mi.freespace_initialized, false);
 	}
 	mutex_unlock(&c->sb_lock);
 }
@@ -344,7 +344,7 @@ static int set_nbuckets(struct bch_fs *c, struct bch_dev *ca, u64 nbuckets)
 	bch2_sb_member_set(c->disk_sb.sb, ca->dev_idx, &m);
 	ret = bch2_write_super(c);
 	if (!ret) {
-		ca->mi.freespace_initialized = false;
+		WRITE_ONCE(ca->mi.freespace_initialized, false);
 		WRITE_ONCE(ca->mi.nbuckets, nbuckets);
 	}
 	mutex_unlock(&c->sb_lock);

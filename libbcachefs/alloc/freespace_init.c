@@ -114,7 +114,7 @@ static int set_freespace_initialized(struct bch_fs *c, struct bch_dev *ca)
 	m = bch2_sb_member_get(c->disk_sb.sb, ca->dev_idx);
 	SET_BCH_MEMBER_FREESPACE_INITIALIZED(&m, true);
 	bch2_sb_member_set(c->disk_sb.sb, ca->dev_idx, &m);
-	ca->mi.freespace_initialized = true;
+	WRITE_ONCE(ca->mi.freespace_initialized, true);
 	mutex_unlock(&c->sb_lock);
 	return 0;
 }

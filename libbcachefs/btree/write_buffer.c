@@ -276,7 +276,7 @@ int bch2_btree_write_buffer_intake(struct bch_fs *c, struct journal_buf *buf)
 	int ret = c->btree.wb.initialized ? bch2_wb_intake_records(c, buf->seq, start, end)
 					  : no_buffers(start, end);
 
-	if (!ret && buf->state != JOURNAL_BUF_open)
+	if (!ret && READ_ONCE(buf->state) != JOURNAL_BUF_open)
 		buf->need_intake = false;
 	return ret;
 }

@@ -423,12 +423,14 @@ static void write_against_readers(void **state)
 	static const struct {
 		u64		age[3];
 		unsigned	restarts[3];
+		/* once more if it looks for cycles late, when the writer is there already */
+		unsigned	late[3];
 	} t[] = {
 		/* two cycles, each broken by its younger member */
-		{ { 20, 10, 5 },	{ 1, 1, 0 } },
+		{ { 20, 10, 5 },	{ 1, 1, 0 }, { 1, 1, 0 } },
 		{ { 10, 20, 30 },	{ 0, 0, 1 } },
 		/* breaking the first breaks the second one too */
-		{ { 5, 20, 10 },	{ 0, 0, 1 } },
+		{ { 5, 20, 10 },	{ 0, 0, 1 }, { 0, 1, 0 } },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
@@ -441,7 +443,8 @@ static void write_against_readers(void **state)
 
 		play(a, 3);
 		for (unsigned j = 0; j < 3; j++)
-			assert_int_equal(a[j].restarts, t[i].restarts[j]);
+			assert_in_range(a[j].restarts, t[i].restarts[j],
+					t[i].restarts[j] + t[i].late[j]);
 		if (a[2].restarts)
 			assert_int_equal(a[2].err,
 					 -BCH_ERR_transaction_restart_would_deadlock_write);

@@ -438,8 +438,10 @@ static void accounting_is_held_back(void **state)
 	set_bit(BCH_FS_accounting_replay_done, &c->flags);
 	bch2_btree_write_buffer_accounting_ready(c);
 	assert_int_equal(bch2_btree_write_buffer_flush_sync(trans), 0);
+	node_lock(b);
 	assert_int_equal(b->nr_keys, 1);
 	assert_int_equal(*(u64 *) bkey_packed_val(3, btree_node_key(b, 0)), 10);
+	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_read);
 }
 
 static void a_dead_journal_applies_nothing(void **state)
@@ -457,12 +459,15 @@ static void a_dead_journal_applies_nothing(void **state)
 
 static void going_ro_drains(void **state)
 {
+	struct btree *b = root(BTREE_ID_lru);
 	struct tkey l = tkey_make(KEY_TYPE_cookie, POS(1, 1), 0, 1, 5);
 
 	assert_false(bch2_btree_write_buffer_flush_going_ro(c));
 	journal_key(BTREE_ID_lru, &l.k);
 	assert_true(bch2_btree_write_buffer_flush_going_ro(c));
-	assert_int_equal(root(BTREE_ID_lru)->nr_keys, 1);
+	node_lock(b);
+	assert_int_equal(b->nr_keys, 1);
+	bch2_trans_unlock_one(trans, &b->six, SIX_LOCK_read);
 	assert_false(bch2_btree_write_buffer_flush_going_ro(c));
 }
 
