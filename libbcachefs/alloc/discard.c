@@ -517,13 +517,15 @@ static void discard_work_fn(struct work_struct *work)
 {
 	struct bch_fs *c = container_of(work, struct bch_fs, alloc.discard_work);
 	const bool urgent = xchg(&c->alloc.discard_urgent, false);
+	const bool draining = READ_ONCE(c->alloc.discards_draining);
 	u64 freed;
 
 	bch2_sync_point(c, discard_begin);
-	if (!c->up.write_ref_get(c))
+	if (!draining && !c->up.write_ref_get(c))
 		return;
-	report(c, run_discards(c, true, urgent, &freed));
-	c->up.write_ref_put(c);
+	report(c, run_discards(c, !draining, urgent, &freed));
+	if (!draining)
+		c->up.write_ref_put(c);
 }
 
 static bool fast_pop(struct bch_dev *ca, u64 *bucket)
@@ -579,12 +581,32 @@ void bch2_do_discards(struct bch_fs *c)
  * bch2_do_discards_urgent - the same for somebody who waits for free buckets
  * @c:	filesystem
  *
- * The worker flushes what is in the way of discards.
+ * The worker flushes what is in the way of discards. It also works for those who are
+ * going read-only.
  */
 void bch2_do_discards_urgent(struct bch_fs *c)
 {
 	WRITE_ONCE(c->alloc.discard_urgent, true);
-	bch2_do_discards(c);
+	if (may_work(c) || READ_ONCE(c->alloc.discards_draining))
+		queue_work(c->alloc.wq, &c->alloc.discard_work);
+}
+
+/**
+ * bch2_discards_drain - do those who are going read-only find the worker?
+ * @c:		filesystem; nobody but what ends it writes any more
+ * @on:		from now on, if somebody waits for free buckets; false: no more, and the
+ *		worker has ended
+ *
+ * What is written while going read-only splits nodes. The buckets for them may be
+ * there, but wait for a discard.
+ */
+void bch2_discards_drain(struct bch_fs *c, bool on)
+{
+	if (!c->alloc.wq)
+		return;
+	WRITE_ONCE(c->alloc.discards_draining, on);
+	if (!on)
+		flush_workqueue(c->alloc.wq);
 }
 
 /**

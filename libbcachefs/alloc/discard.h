@@ -49,6 +49,7 @@ void bch2_fs_discards_exit(struct bch_fs *c);
 void bch2_do_discards(struct bch_fs *c);
 /* Also wakes the worker if there is little to do: when allocations are refused. */
 void bch2_do_discards_urgent(struct bch_fs *c);
+void bch2_discards_drain(struct bch_fs *c, bool on);
 /* Bucket emptied with no need to wait (spec 22 12.5): discard it soon. */
 void bch2_discard_bucket_fast(struct bch_fs *c, struct bch_dev *ca, u64 bucket);
 /*

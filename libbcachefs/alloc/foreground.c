@@ -27,6 +27,7 @@
 #include "btree/extent_entries.h"
 #include "btree/iter.h"
 #include "btree/locking.h"
+#include "journal/journal.h"
 #include "sb/disk_groups.h"
 #include "sb/members.h"
 #include "util/log.h"
@@ -381,7 +382,15 @@ static void warn_stuck(struct bch_fs *c, enum bch_watermark w)
 	if (next && time_before(jiffies, next))
 		return;
 	WRITE_ONCE(c->alloc.next_warning, jiffies + 10 * HZ);
-	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u)", w);
+	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u, %u interior "
+		 "updates pending)", w, READ_ONCE(c->btree.interior.nr_pending));
+	for_each_online_member(c, ca)
+		bch_warn_dev(ca, "%llu buckets free, %llu wait for a discard, %llu cached, %u open, "
+			     "%llu reserved at this watermark",
+			     bch2_dev_buckets(ca, BCH_DATA_free),
+			     bch2_dev_buckets(ca, BCH_DATA_need_discard),
+			     bch2_dev_buckets(ca, BCH_DATA_cached), atomic_read(&ca->alloc.nr_open),
+			     bch2_dev_buckets_reserved(ca, w));
 }
 
 /* Wait for free buckets, without locks. 0: try again; a restart; or -ENOSPC. */
@@ -390,6 +399,9 @@ static int wait_for_buckets(struct btree_trans *trans, int stamp,
 {
 	struct bch_fs *c = trans->c;
 
+	/* nothing will become free any more */
+	if (bch2_journal_error(c))
+		return -BCH_ERR_erofs_journal_err;
 	if (allocator_stuck(c, req->watermark, stamp)) {
 		allocator_not_stuck(c, req->watermark);
 		warn_stuck(c, req->watermark);

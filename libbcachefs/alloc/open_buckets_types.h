@@ -112,6 +112,7 @@ struct bch_fs_alloc {
 	/* --- background work --- */
 	struct workqueue_struct	*wq;
 	bool			discard_urgent;	/* somebody waits for free buckets */
+	bool			discards_draining; /* going read-only: the worker helps */
 	struct work_struct	discard_work;
 	struct work_struct	discard_fast_work;
 	struct work_struct	invalidate_work;

@@ -306,8 +306,13 @@ void bch2_fs_read_only(struct bch_fs *c)
 	write_refs_end(c);
 	bch2_discards_flush(c);
 	bch2_fs_allocator_stop(c);
-	if (test_bit(BCH_FS_was_rw, &c->flags))
+	if (test_bit(BCH_FS_was_rw, &c->flags)) {
+		bch2_discards_drain(c, true);
 		drain(c);
+		bch2_discards_drain(c, false);
+		/* what the worker did last */
+		drain(c);
+	}
 	if (bch2_journal_error(c))
 		bch2_btree_cancel_all_dirty(c);
 	bch2_btree_interior_updates_flush(c);
