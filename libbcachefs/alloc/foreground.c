@@ -382,8 +382,8 @@ static void warn_stuck(struct bch_fs *c, enum bch_watermark w)
 	if (next && time_before(jiffies, next))
 		return;
 	WRITE_ONCE(c->alloc.next_warning, jiffies + 10 * HZ);
-	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u, %u interior "
-		 "updates pending)", w, READ_ONCE(c->btree.interior.nr_pending));
+	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u; pending "
+		 "interior updates: %u)", w, READ_ONCE(c->btree.interior.nr_pending));
 	for_each_online_member(c, ca)
 		bch_warn_dev(ca, "%llu buckets free, %llu wait for a discard, %llu cached, %u open, "
 			     "%llu reserved at this watermark",
