@@ -382,15 +382,16 @@ static void warn_stuck(struct bch_fs *c, enum bch_watermark w)
 	if (next && time_before(jiffies, next))
 		return;
 	WRITE_ONCE(c->alloc.next_warning, jiffies + 10 * HZ);
-	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u; pending "
-		 "interior updates: %u)", w, READ_ONCE(c->btree.interior.nr_pending));
+	bch_warn(c, "out of buckets: nothing became free while waiting (watermark %u, %u interior "
+		 "updates pending)",
+		 w, READ_ONCE(c->btree.interior.nr_pending));
 	for_each_online_member(c, ca)
-		bch_warn_dev(ca, "%llu buckets free, %llu wait for a discard, %llu cached, %u open, "
-			     "%llu reserved at this watermark",
+		bch_warn_dev(ca, "%llu buckets free, %llu wait for a discard, %llu cached, "
+			     "%u open, %llu reserved at this watermark",
 			     bch2_dev_buckets(ca, BCH_DATA_free),
 			     bch2_dev_buckets(ca, BCH_DATA_need_discard),
-			     bch2_dev_buckets(ca, BCH_DATA_cached), atomic_read(&ca->alloc.nr_open),
-			     bch2_dev_buckets_reserved(ca, w));
+			     bch2_dev_buckets(ca, BCH_DATA_cached),
+			     atomic_read(&ca->alloc.nr_open), bch2_dev_buckets_reserved(ca, w));
 }
 
 /* Wait for free buckets, without locks. 0: try again; a restart; or -ENOSPC. */
