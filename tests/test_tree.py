@@ -37,6 +37,12 @@ def test_rules_are_cited():
 
 
 @pytest.mark.tree
+def test_errors_have_damage_tests():
+    rc, out = tool('check-damage.py')
+    assert rc == 0, out
+
+
+@pytest.mark.tree
 def test_core_needs_only_the_shim():
     rc, out = tool('check-symbols.sh', run.BUILD)
     assert rc == 0, out
